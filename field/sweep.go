@@ -68,17 +68,54 @@ func (m *Marginal) absorb(sum []float64, i0 int, l []float64) {
 		sum[d] = top
 	}
 	var weights [dataBlock]float64
+	w := weights[:len(l)]
+	kernels := kernel.BestDoubles()
+	kernels.Exps(w, l, top)
+	if d <= fewDims {
+		m.addFew(sum, i0, w, l, top)
+		return
+	}
 	var rows [dataBlock]*float64
 	n := 0
 	for j, v := range l {
 		if v < top-cutoff {
 			continue
 		}
-		weights[n], rows[n] = math.Exp(v-top), &m.x1.X[(i0+j)*d]
-		sum[d+1] += weights[n]
+		w[n], rows[n] = w[j], &m.x1.X[(i0+j)*d]
+		sum[d+1] += w[n]
 		n++
 	}
-	kernel.BestDoubles().AddRows(sum[:d], weights[:n], rows[:n])
+	kernels.AddRows(sum[:d], w[:n], rows[:n])
+}
+
+// addFew adds the data points i0, i0+1, ... of few dimensions with weights w to the running sum, which it keeps in
+// registers where they have two.
+func (m *Marginal) addFew(sum []float64, i0 int, w, l []float64, top float64) {
+	d := m.Dim()
+	x := m.x1.X[i0*d : (i0+len(l))*d]
+	w = w[:len(l)]
+	if d == 2 {
+		a, b, total := sum[0], sum[1], sum[3]
+		for j, v := range l {
+			if v < top-cutoff {
+				continue
+			}
+			a += w[j] * x[2*j]
+			b += w[j] * x[2*j+1]
+			total += w[j]
+		}
+		sum[0], sum[1], sum[3] = a, b, total
+		return
+	}
+	for j, v := range l {
+		if v < top-cutoff {
+			continue
+		}
+		for k, xk := range x[j*d : (j+1)*d] {
+			sum[k] += w[j] * xk
+		}
+		sum[d+1] += w[j]
+	}
 }
 
 // merge joins the running sums of all shards, in order, into their mean and
@@ -111,9 +148,11 @@ func (m *Marginal) secondPass(c coefs, x flow.Batch, logz []float64, width int,
 	m.sweep(x.N, width, func(r rect, out []float64) {
 		m.logits(c, x, r, func(q int) float64 { return logz[q] - cutoff }, func(q, i0 int, l []float64) {
 			row := out[(q-r.q0)*width : (q-r.q0+1)*width]
+			var weights [dataBlock]float64
+			kernel.BestDoubles().Exps(weights[:len(l)], l, logz[q])
 			for j, v := range l {
 				if !(v < logz[q]-cutoff) {
-					add(q, i0+j, math.Exp(v-logz[q]), row)
+					add(q, i0+j, weights[j], row)
 				}
 			}
 		})
@@ -209,6 +248,14 @@ func (m *Marginal) differences(c coefs, x flow.Batch, r rect, visit func(q, i0 i
 			at, c := x.Row(q), c.of(q)
 			inv := 0.5 / (c.Sigma * c.Sigma)
 			data := m.x1.X[i0*d : (i0+len(l))*d]
+			if d == 2 {
+				for j, logq := range m.logq[i0 : i0+len(l)] {
+					a, b := at[0]-c.Alpha*data[2*j], at[1]-c.Alpha*data[2*j+1]
+					l[j] = logq - inv*(a*a+b*b)
+				}
+				visit(q, i0, l)
+				continue
+			}
 			for j, logq := range m.logq[i0 : i0+len(l)] {
 				r := 0.0
 				for k, xk := range data[j*d : (j+1)*d] {

@@ -124,7 +124,7 @@ type Config struct {
 	// Missing says what to do with rows of a table in which a number is missing or not finite:
 	// report an error (error, the default), or leave them out and count them (drop).
 	Missing string `json:"missing,omitempty" yaml:"missing,omitempty"`
-	// Memory is where the rows of a table of numbers, or the images of files, are: in memory (held), or in
+	// Memory is where the rows of a table, or the images of files, are: in memory (held), or in
 	// their file or a copy of it in the cache folder, of which a training reads those of each batch (disk). With
 	// auto (default) those that fit well are held. Losses and weights do not depend on it.
 	Memory string `json:"memory,omitempty" yaml:"memory,omitempty"`

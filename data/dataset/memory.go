@@ -45,9 +45,6 @@ func (c Config) checkMemory(kind string) error {
 	if kind != data.KindTable {
 		return nil // of images: either
 	}
-	if c.Typed() {
-		return errors.New("data: memory is set, but a table with schema: auto is always held in memory; leave it out")
-	}
 	if c.Memory != MemoryDisk {
 		return nil
 	}

@@ -88,6 +88,7 @@ func TestDataOnDiskAreThoseInMemory(t *testing.T) {
 	dir := datatest.WriteFiles(t, map[string][]byte{
 		"t.csv": tableOf(5000, 1, false), "test.csv": tableOf(300, 2, false), "gaps.csv": tableOf(5000, 1, true),
 		"c.csv": tableOf(5000, 2, true), "x.npy": arrayOf(5000, 4, 8), "c.npy": arrayOf(5000, 3, 4),
+		"people.csv": []byte(people(3000)), "others.csv": []byte(people(200)),
 	})
 	for name, c := range map[string]Config{
 		"a table":           {Path: "t.csv"},
@@ -102,7 +103,11 @@ func TestDataOnDiskAreThoseInMemory(t *testing.T) {
 		"contexts with gaps": {Path: "gaps.csv", ContextPath: "c.csv", Missing: MissingDrop, Label: "k",
 			Columns: []string{"a", "b"}, Context: []string{"c", "given"}},
 		"contexts of an array": {Path: "gaps.csv", ContextPath: "c.npy", Missing: MissingDrop, Columns: []string{"a"}},
-		"an array with gaps":   {Path: "x.npy", ContextPath: "c.csv", Missing: MissingDrop, Context: []string{"a"}},
+		"columns of all kinds": {Path: "people.csv", Schema: SchemaAuto},
+		"kinds, a test file": {Path: "people.csv", Schema: SchemaAuto, TestPath: "others.csv",
+			Kinds: map[string]string{"age": "real"}, Transforms: map[string]string{"income": "robust"}},
+		"an array of kinds":  {Path: "x.npy", Schema: SchemaAuto, Columns: []string{"c3", "c1"}},
+		"an array with gaps": {Path: "x.npy", ContextPath: "c.csv", Missing: MissingDrop, Context: []string{"a"}},
 	} {
 		c.Memory = MemoryHeld
 		held, err := c.Open(dir, 7)
@@ -128,7 +133,6 @@ func TestMemoryThatHasNoEffectIsAnError(t *testing.T) {
 	for want, c := range map[string]Config{
 		`memory "ram"`:                {Path: path, Memory: "ram"},
 		"memory is set, but the data": {Name: "moons", Memory: MemoryDisk},
-		"always held in memory":       {Path: path, Memory: MemoryHeld, Schema: SchemaAuto},
 		"points of a space":           {Path: path, Memory: MemoryDisk, Space: torus},
 		"as a grid": {Path: path, Memory: MemoryDisk, Context: []string{"given"},
 			Grid: Grid{Axes: 2}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -80,44 +81,79 @@ func (c Config) Describe(dir string) (Described, error) {
 	if err := c.Validate(); err != nil {
 		return Described{}, err
 	}
-	s, cells, x, err := c.readTyped(within(dir, c.Path), nil)
+	c.Memory = c.road(dir)
+	t, err := c.readTyped(within(dir, c.Path), nil)
 	if err != nil {
 		return Described{}, err
 	}
-	s, err = s.Fit(x, c.Transforms)
-	if err != nil {
-		return Described{}, fmt.Errorf("data: %w (%s)", err, choice.Cut(c.Path))
+	all := make([]uint32, t.X.N)
+	for i := range all {
+		all[i] = uint32(i)
 	}
-	return Described{Schema: s, Header: cells.Header, Notes: cells.Notes}, nil
+	s, err := c.fitTyped(t, all, 0)
+	if err != nil {
+		return Described{}, err
+	}
+	return Described{Schema: s, Header: t.Header, Notes: t.Notes}, nil
 }
 
-// readTyped reads a table and its rows in data units, with the schema that it has itself where s is
-// nil.
-func (c Config) readTyped(path string, s *schema.Schema) (*schema.Schema, table.Cells, flow.Batch, error) {
+// readTyped reads a table, with the schema that it has itself where s is nil.
+func (c Config) readTyped(path string, s *schema.Schema) (table.Typed, error) {
 	delimiter, err := c.delimiter()
 	if err != nil {
-		return nil, table.Cells{}, flow.Batch{}, err
+		return table.Typed{}, err
 	}
 	opts := table.Options{Delimiter: delimiter, Header: c.Header}
-	var cells table.Cells
+	how := table.Typing{Known: s}
 	if s == nil {
-		s, cells, err = table.Infer(path, opts, schema.Options{
-			Columns: c.Columns, Exclude: c.Exclude, Kinds: c.Kinds, Levels: c.Levels,
-		})
-	} else {
-		cells, err = table.ReadCells(path, opts)
+		how.Options = schema.Options{Columns: c.Columns, Exclude: c.Exclude, Kinds: c.Kinds, Levels: c.Levels}
+	}
+	info, err := os.Stat(path)
+	text := err == nil && info.Size() >= copiedFrom
+	switch {
+	case c.Memory == MemoryDisk:
+		return table.StoreTyped(path, opts, how, c.Watch)
+	case c.Memory == memoryCopied && text:
+		t, err := table.StoreTyped(path, opts, how, c.Watch)
+		if _, fault := errors.AsType[*data.FileError](err); fault {
+			return t, err
+		}
 		if err == nil {
-			err = cells.CheckRead(schema.Options{Columns: s.Names()})
+			return t.Hold()
+		}
+		c.Watch.Tell("%s is read as text every time: %v", choice.Cut(path), err)
+	}
+	return table.ReadTyped(path, opts, how, c.Watch)
+}
+
+// mostFitted is how many rows transforms are chosen by: of more, so many that are drawn at random.
+const mostFitted = 1 << 20
+
+// fitTyped returns the schema of a table with its transforms, by the rows to train on.
+func (c Config) fitTyped(t table.Typed, train []uint32, seedValue uint64) (*schema.Schema, error) {
+	x, err := t.Rows(some(train, mostFitted, seed.Rand(seedValue, "schema/fit", 0)))
+	if err != nil {
+		return nil, err
+	}
+	s, err := t.Schema.Fit(x, c.Transforms)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w (%s)", err, choice.Cut(c.Path))
+	}
+	return s, nil
+}
+
+// some returns n of all, in their order, drawn at random (Knuth's algorithm S); all, of fewer.
+func some(all []uint32, n int, rng *rand.Rand) []int {
+	if len(all) <= n {
+		return ints(all)
+	}
+	out := make([]int, 0, n)
+	for i, k := range all {
+		if rng.IntN(len(all)-i) < n-len(out) {
+			out = append(out, int(k))
 		}
 	}
-	if err != nil {
-		return nil, cells, flow.Batch{}, err
-	}
-	x, faults, err := s.Parse(cells.Cells)
-	if missing, ok := errors.AsType[*schema.MissingError](err); ok {
-		return nil, cells, x, &data.FileError{Path: path, Missing: missing.Column, Problem: missing.Error()}
-	}
-	return s, cells, x, table.Faults(path, faults, cells.Where)
+	return out
 }
 
 // OpenAs is Open of a table with the schema of a model that was trained on it: its columns are found
@@ -132,39 +168,41 @@ func (c Config) OpenAs(dir string, seed uint64, s *schema.Schema) (*data.Set, er
 // openTyped opens a table whose columns are read as what they hold: those of a schema or, for nil, as
 // they are found.
 func (c Config) openTyped(dir string, seedValue uint64, known *schema.Schema) (*data.Set, error) {
-	sch, cells, x, err := c.readTyped(within(dir, c.Path), known)
+	c.Memory = c.road(dir)
+	t, err := c.readTyped(within(dir, c.Path), known)
 	if err != nil {
 		return nil, err
 	}
-	train, val, test, err := c.parts(x.N, c.TestPath != "", seedValue)
+	train, val, test, err := c.parts(t.X.N, c.TestPath != "", seedValue)
 	if err != nil {
 		return nil, err
 	}
 	if known == nil {
-		if sch, err = sch.Fit(x.Rows(ints(train)), c.Transforms); err != nil {
-			return nil, fmt.Errorf("data: %w (%s)", err, choice.Cut(c.Path))
+		if t.Schema, err = c.fitTyped(t, train, seedValue); err != nil {
+			return nil, err
 		}
 	}
-	print, err := fingerprintTyped(sch, x)
+	print, err := fingerprintTyped(t)
 	if err != nil {
 		return nil, err
 	}
-	points := Rows{Schema: sch, X: x}
+	points := Rows{t}
 	s := &data.Set{
-		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: sch.Dim(), Shape: []int{sch.Dim()},
-		Header: cells.Header, Notes: slices.Clone(cells.Notes), Schema: sch, Fingerprint: print,
+		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: points.Dim(), Shape: []int{points.Dim()},
+		Header: t.Header, Notes: slices.Clone(t.Notes), Schema: t.Schema, Fingerprint: print,
 		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
 	}
-	s.Columns, _ = sch.Coordinates()
+	s.Columns, _ = t.Schema.Coordinates()
+	s.Stored, _ = t.Stored()
 	if c.TestPath != "" {
-		_, apart, held, err := c.readTyped(within(dir, c.TestPath), sch)
+		apart, err := c.readTyped(within(dir, c.TestPath), t.Schema)
 		if err != nil {
 			return nil, err
 		}
-		if print, err = fingerprintTyped(sch, held); err != nil {
+		if print, err = fingerprintTyped(apart); err != nil {
 			return nil, err
 		}
-		holdApart(s, Rows{Schema: sch, X: held}, print)
+		holdApart(s, Rows{apart}, print)
 		s.Notes = slices.Concat(s.Notes, notesOf(c.TestPath, apart.Notes))
 	}
 	s.Train = data.Shuffle(s.TrainSet, seedValue)
@@ -172,28 +210,27 @@ func (c Config) openTyped(dir string, seedValue uint64, known *schema.Schema) (*
 }
 
 // fingerprintTyped is the SHA-256 of rows and of what their columns hold.
-func fingerprintTyped(s *schema.Schema, x flow.Batch) (string, error) {
-	text, err := json.Marshal(s.Bare())
+func fingerprintTyped(t table.Typed) (string, error) {
+	text, err := json.Marshal(t.Schema.Bare())
 	if err != nil {
 		return "", fmt.Errorf("data: %w", err)
 	}
 	d := digest.New()
 	d.Text(string(text))
-	d.Text(table.Table{X: x}.Fingerprint())
+	d.Text(t.Fingerprint())
 	return d.String(), nil
 }
 
 // Rows are the rows of a table as points in model units, with noise that is drawn when they are read.
 type Rows struct {
-	Schema *schema.Schema
-	X      flow.Batch // [N, C]
+	Table table.Typed // whose schema has its transforms
 }
 
 // Len returns how many rows there are.
-func (r Rows) Len() int { return r.X.N }
+func (r Rows) Len() int { return r.Table.X.N }
 
 // Dim returns how many coordinates a row has in model units.
-func (r Rows) Dim() int { return r.Schema.Dim() }
+func (r Rows) Dim() int { return r.Table.Schema.Dim() }
 
 // Classes returns 0: levels are coordinates.
 func (r Rows) Classes() int { return 0 }
@@ -209,13 +246,17 @@ func (r Rows) Read(z flow.Batch, given flow.Given, index []int, rng *rand.Rand) 
 	if given.Label != nil {
 		return data.ErrNoLabels
 	}
-	r.Schema.Points(z, r.X.Rows(index), func(k int) *rand.Rand {
+	x, err := r.Table.Rows(index)
+	if err != nil {
+		return err
+	}
+	r.Table.Schema.Points(z, x, func(k int) *rand.Rand {
 		if rng != nil {
 			return rng
 		}
 		return seed.Rand(0, "data/dequantize", uint64(index[k]))
 	})
-	r.Schema.Apply(z)
+	r.Table.Schema.Apply(z)
 	return nil
 }
 
@@ -227,14 +268,15 @@ func (c Config) typedPoints(path string, s *schema.Schema, rng *rand.Rand) (Poin
 	if c.Path != path {
 		c.Delimiter, c.Header = "", nil // those of another file
 	}
-	_, cells, rows, err := c.readTyped(path, s)
+	c.Memory = MemoryHeld
+	t, err := c.readTyped(path, s)
 	if err != nil {
 		return Points{}, err
 	}
-	if err := table.Faults(path, s.OffGrid(rows), cells.Where); err != nil {
+	if err := table.Faults(path, s.OffGrid(t.X), t.Where); err != nil {
 		return Points{}, err
 	}
-	p := Points{X: flow.NewBatch(rows.N, s.Dim()), Notes: cells.Notes, Where: cells.Where}
-	s.PointsByRow(p.X, rows, rng)
+	p := Points{X: flow.NewBatch(t.X.N, s.Dim()), Notes: t.Notes, Where: t.Where}
+	s.PointsByRow(p.X, t.X, rng)
 	return p, nil
 }

@@ -82,21 +82,21 @@ func (f Format) writeDate(v float64) string {
 	return time.Unix(int64(whole), int64(nano)).UTC().Format(f.Layout)
 }
 
-// asDates reads values as dates: of the layouts that read all, the first, or the one that reads
+// dates reads the values of a column as dates: of the layouts that read all, the first, or the one that reads
 // most. named says that the name of the column speaks of a date, as eight digits alone do not.
-func asDates(values []string, counts []int, named bool) numbers {
+func (e *evidence) dates(named bool) numbers {
 	var best numbers
 	for _, layout := range layouts {
 		if layout == "20060102" && !named {
 			continue
 		}
-		if n := readDates(values, counts, layout, best.share); n.share > best.share {
+		if n := e.readDates(layout); n.share > best.share {
 			best = n
 		}
 	}
 	if d := best.format.Layout; strings.HasPrefix(d, "01/02/") || strings.HasPrefix(d, "1/2/") {
 		days := strings.NewReplacer("01/02/", "02/01/", "1/2/", "2/1/").Replace(d)
-		if other := readDates(values, counts, days, 0); other.share == best.share {
+		if other := e.readDates(days); other.share == best.share {
 			best.note = "the month is taken to come before the day"
 		}
 	}
@@ -131,45 +131,65 @@ func mixedDates(values []string) string {
 		"; write all in one way to learn dates"
 }
 
-// readDates reads values in one layout, and gives up where fewer than a share will be dates.
-func readDates(values []string, counts []int, layout string, share float64) numbers {
-	n := numbers{value: make([]float64, len(values)), ok: make([]bool, len(values))}
-	n.format.Layout = layout
-	rows, good, bad, exact := 0, 0, 0, 0
-	for k, text := range values {
-		n.value[k] = math.NaN()
-		if IsMissing(text) {
-			continue
-		}
-		rows += counts[k]
-		v, ok := n.format.parseDate(text)
-		if !ok {
-			if bad++; bad > 20 && good == 0 {
-				return numbers{}
+// leastDates is how many texts may be no dates of a layout before the first that is one.
+const leastDates = 20
+
+// readDates reads the values in one layout.
+func (e *evidence) readDates(layout string) numbers {
+	var n numbers
+	d := dated{layout: layout}
+	if e.wide != nil {
+		d = e.wide.date(layout)
+	} else {
+		n.value = make([]float64, len(e.kept))
+		for k, t := range e.kept {
+			n.value[k] = math.NaN()
+			if IsMissing(t.text) {
+				continue
 			}
-			continue
-		}
-		good += counts[k]
-		n.value[k], n.ok[k] = v, true
-		at := strings.LastIndexByte(text, '.')
-		if strings.Contains(layout, ":05") && at > strings.LastIndexByte(text, ':') {
-			exact = max(exact, len(strings.TrimRight(text[at+1:], "Z")))
+			if v, ok := d.see(t); ok {
+				n.value[k] = v
+			}
 		}
 	}
-	if rows > 0 {
-		n.share = float64(good) / float64(rows)
-	}
-	if exact > 0 {
-		f := fraction[min(2, (exact+2)/3)]
-		n.format.Layout = strings.Replace(layout, ":05", ":05"+f, 1)
-	}
-	if n.share <= share {
+	if n.reading = d.reading; n.rows == 0 {
 		return numbers{}
+	}
+	n.share = float64(n.rows) / float64(e.rows)
+	if n.format.Layout = layout; d.exact > 0 {
+		f := fraction[min(2, (d.exact+2)/3)]
+		n.format.Layout = strings.Replace(layout, ":05", ":05"+f, 1)
 	}
 	if strings.Contains(layout, "Z07") {
 		n.note = "times are brought to UTC"
 	}
 	return n
+}
+
+// dated is what a layout makes of the texts of a column.
+type dated struct {
+	layout string
+	reading
+	missed int // texts that it does not read
+	exact  int // decimals of seconds
+}
+
+// see adds a text, unless the layout has read none of many, and returns its date.
+func (d *dated) see(one text) (v float64, ok bool) {
+	if d.rows == 0 && d.missed > leastDates {
+		return 0, false
+	}
+	if v, ok = (Format{Layout: d.layout}).parseDate(one.text); !ok {
+		d.missed++
+		d.bad.add(one)
+		return 0, false
+	}
+	d.take(one, v, 0)
+	at := strings.LastIndexByte(one.text, '.')
+	if strings.Contains(d.layout, ":05") && at > strings.LastIndexByte(one.text, ':') {
+		d.exact = max(d.exact, len(strings.TrimRight(one.text[at+1:], "Z")))
+	}
+	return v, true
 }
 
 // Axis returns a date as a number to draw, and its unit: a year with decimals, or the hour of a time of day.

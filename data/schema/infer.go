@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,18 +28,13 @@ const readShare = 0.9
 
 // Infer finds out what the columns of a table hold. Faults are the cells that are not what their
 // columns are; with any, the schema is not to be used. An error is one of the options.
-func Infer(cells Cells, o Options) (s *Schema, faults []Fault, err error) {
-	if err := o.check(cells.Names); err != nil {
+func Infer(cells Cells, o Options) (*Schema, []Fault, error) {
+	scan, err := NewScan(o, cells.Names, cells.Index, cells.Delimiter)
+	if err != nil {
 		return nil, nil, err
 	}
-	s = &Schema{N: cells.Rows, Delimiter: cells.Delimiter}
-	for i, name := range cells.Names {
-		c, bad := o.column(cells, i)
-		c.Name = name
-		s.Columns = append(s.Columns, c)
-		faults = append(faults, bad...)
-	}
-	slices.SortStableFunc(faults, func(a, b Fault) int { return a.Row - b.Row })
+	scan.Add(cells)
+	s, faults := scan.Schema()
 	return s, faults, nil
 }
 
@@ -114,97 +108,85 @@ func (o Options) out(name string) string {
 	return ""
 }
 
-// evidence is what a column is judged by.
-type evidence struct {
-	name     string
-	given    Kind // that the options say
-	texts    Texts
-	counts   []int
-	rows     int // with a value
-	distinct []string
-	cells    Cells
-}
-
 // column finds out what one column holds.
-func (o Options) column(cells Cells, i int) (c Column, faults []Fault) {
-	e := evidence{name: cells.Names[i], texts: cells.Columns[i], counts: cells.Columns[i].counts(), cells: cells}
-	markers := 0
-	for k, v := range e.texts.Values {
-		switch {
-		case !IsMissing(v):
-			e.rows += e.counts[k]
-			e.distinct = append(e.distinct, v)
-		default:
-			if c.Missing += e.counts[k]; e.counts[k] > markers {
-				c.Marker, markers = v, e.counts[k]
-			}
+func (e *evidence) column() (c Column, faults []Fault) {
+	markers, rows := 0, 0
+	for _, t := range e.kept {
+		if !IsMissing(t.text) {
+			rows += t.count
+			e.distinct = append(e.distinct, t.text)
+		} else if c.Missing += t.count; t.count > markers {
+			c.Marker, markers = t.text, t.count
 		}
 	}
-	given, asked := Kind(o.Kinds[e.name]), slices.Contains(o.Columns, e.name)
-	if given == "" && o.Levels[e.name] != nil {
-		given = Ordered
+	if e.rows = rows; e.wide != nil {
+		e.rows = e.wide.rows
 	}
-	e.given = given
-	switch why := o.out(e.name); {
-	case why != "":
-		c.Kind, c.Note = Identifier, "left out: "+why
+	switch given := e.given; {
+	case e.out != "":
+		c.Kind, c.Note = Identifier, "left out: "+e.out
 		return c, nil
 	case e.rows == 0:
 		c.Kind, c.Value, c.Note = Constant, c.Marker, "it has no value"
-		return c, faultOfEmpty(given, e)
+		return c, e.faultOfEmpty()
 	case len(e.distinct) == 1 && c.Missing == 0:
 		c.Kind, c.Value = Constant, e.distinct[0]
-		return c, faultOfConstant(given, e)
+		return c, e.faultOfConstant()
 	case given == Constant:
 		c.Kind = Constant
-		first, second := e.texts.Values[0], e.texts.Values[1]
+		first, second := e.kept[0].text, e.kept[1]
 		return c, []Fault{e.fault(second, fmt.Sprintf("%s is a second value, beside %s, of a column that kinds has "+
-			"as constant; take it out of kinds, or give it another kind", choice.Quote(second), choice.Quote(first)))}
+			"as constant; take it out of kinds, or give it another kind", choice.Quote(second.text),
+			choice.Quote(first)))}
 	case given == Identifier:
 		c.Kind, c.Note = Identifier, "left out: kinds says so"
 		return c, nil
 	case given != "":
-		return e.asked(c, given, o.Levels[e.name])
-	case slices.Contains(cells.Index, e.name) && !asked:
+		return e.ask(c)
+	case e.isIndex && !e.asked:
 		c.Kind, c.Note = Identifier, "left out: the file says that it is the index of the rows"
 		return c, nil
 	}
-	return e.found(c, asked)
+	return e.found(c)
 }
 
 // faultOfEmpty reports a kind that was asked for of a column without values.
-func faultOfEmpty(given Kind, e evidence) []Fault {
+func (e *evidence) faultOfEmpty() []Fault {
+	given := e.given
 	if given == "" || given == Constant || given == Identifier {
 		return nil
 	}
-	return []Fault{{Column: e.name, Count: e.cells.Rows,
+	return []Fault{{Column: e.name, Count: e.all,
 		Problem: fmt.Sprintf("no row has a value; leave the column out of kinds (%s)", given)}}
 }
 
 // faultOfConstant reports a kind that was asked for of a column of one value.
-func faultOfConstant(given Kind, e evidence) []Fault {
+func (e *evidence) faultOfConstant() []Fault {
+	given := e.given
 	if given == "" || given == Constant || given == Identifier {
 		return nil
 	}
-	return []Fault{{Column: e.name, Count: e.cells.Rows, Problem: fmt.Sprintf(
+	return []Fault{{Column: e.name, Count: e.all, Problem: fmt.Sprintf(
 		"%s in all rows, so that there is nothing to learn; leave the column out of kinds (%s)",
 		choice.Quote(e.distinct[0]), given)}}
 }
 
-// fault is one of a value in the first of its rows.
-func (e evidence) fault(value, problem string) Fault {
-	k := slices.Index(e.texts.Values, value)
-	return Fault{Row: slices.Index(e.texts.Index, int32(k)), Column: e.name, Problem: problem, Count: e.counts[k]}
+// fault is one of a text.
+func (e *evidence) fault(t text, problem string) Fault {
+	return Fault{Row: t.row, Column: e.name, Problem: problem, Count: t.count}
 }
 
-// found returns a column as what its values look like. asked says that it is to be learnt.
-func (e evidence) found(c Column, asked bool) (Column, []Fault) {
-	n := asNumbers(e.texts.Values, e.counts, e.cells.Delimiter == ";")
-	if len(e.distinct) > 2 && slices.ContainsFunc(e.distinct, isCode) {
-		if d := asDates(e.texts.Values, e.counts, saysDate(e.name)); d.share >= readShare {
+// faultOf is one of a text that is kept.
+func (e *evidence) faultOf(value, problem string) Fault { return e.fault(e.kept[e.at[value]], problem) }
+
+// found returns a column as what its values look like.
+func (e *evidence) found(c Column) (Column, []Fault) {
+	n := e.numbers()
+	if e.codes() {
+		if d := e.dates(saysDate(e.name)); d.share >= readShare {
 			return e.numeric(c, Date, d)
 		}
-		c, faults := e.text(c, asked)
+		c, faults := e.text(c)
 		c.Note = join(c.Note, "some begin with 0, as codes do; if they are numbers, kinds can say integer")
 		return c, faults
 	}
@@ -212,15 +194,15 @@ func (e evidence) found(c Column, asked bool) (Column, []Fault) {
 		return e.numeric(c, Real, n)
 	}
 	if n.share < readShare {
-		if d := asDates(e.texts.Values, e.counts, saysDate(e.name)); d.share >= readShare {
+		if d := e.dates(saysDate(e.name)); d.share >= readShare {
 			return e.numeric(c, Date, d)
 		}
-		c, faults := e.text(c, asked)
+		c, faults := e.text(c)
 		c.Note = join(c.Note, mixedDates(e.distinct))
 		return c, faults
 	}
 	if saysDate(e.name) && n.format.Decimals == 0 {
-		if d := asDates(e.texts.Values, e.counts, true); d.share >= n.share {
+		if d := e.dates(true); d.share >= n.share {
 			return e.numeric(c, Date, d)
 		}
 	}
@@ -229,10 +211,10 @@ func (e evidence) found(c Column, asked bool) (Column, []Fault) {
 		return c, nil
 	}
 	kind := Real
-	if !slices.ContainsFunc(n.value, func(v float64) bool { return v == v && v != math.Trunc(v) }) {
+	if !n.broken {
 		kind = Integer
 	}
-	if why := e.index(n, kind); why != "" && !asked {
+	if why := e.index(n, kind); why != "" && !e.asked {
 		c.Kind, c.Note = Identifier, "left out: "+why+"; name it in columns or kinds to learn it"
 		return c, nil
 	}
@@ -248,18 +230,21 @@ func saysDate(name string) bool {
 // countedRows is from how many rows on values that never repeat are no accident.
 const countedRows = 20
 
+// codes says whether some of the values are codes that begin with a zero.
+func (e *evidence) codes() bool {
+	if e.wide != nil {
+		return e.wide.codes
+	}
+	return len(e.distinct) > 2 && slices.ContainsFunc(e.distinct, isCode)
+}
+
 // index says why whole numbers are those of the rows; empty: they are not.
-func (e evidence) index(n numbers, kind Kind) string {
-	if kind != Integer || len(e.distinct) != e.cells.Rows || e.cells.Rows < countedRows {
+func (e *evidence) index(n numbers, kind Kind) string {
+	if kind != Integer || !e.unique() || e.all < countedRows {
 		return ""
 	}
-	lo, hi, _ := gridOf(n.value, 0)
-	rises := true
-	for i := 1; i < len(e.texts.Index); i++ {
-		rises = rises && n.value[e.texts.Index[i]] > n.value[e.texts.Index[i-1]]
-	}
 	switch {
-	case rises && hi-lo < 2*float64(e.cells.Rows):
+	case e.rises && n.hi-n.lo < 2*float64(e.all):
 		return "it counts the rows"
 	case saysIdentifier(e.name):
 		return "its name is that of an identifier, and no value comes twice"
@@ -279,23 +264,17 @@ func saysIdentifier(name string) bool {
 }
 
 // numeric returns a column of numbers or dates. Values that are none are faults.
-func (e evidence) numeric(c Column, kind Kind, n numbers) (Column, []Fault) {
+func (e *evidence) numeric(c Column, kind Kind, n numbers) (Column, []Fault) {
 	c.Kind, c.Format, c.Note = kind, n.format, n.note
 	var faults []Fault
-	for k, v := range e.texts.Values {
-		if n.ok[k] || IsMissing(v) {
-			continue
-		}
-		faults = append(faults, e.fault(v, e.unread(v, kind, n.share)))
+	for _, t := range n.bad.all {
+		faults = append(faults, e.fault(t, e.unread(t.text, kind, n.share)))
 	}
-	decimals := n.format.Decimals
+	even := n.format.Decimals >= 0
 	if kind == Date {
-		decimals = 0
-		if n.format.Layout != n.format.base() {
-			decimals = -1
-		}
+		even = n.format.Layout == n.format.base()
 	}
-	if c.Lo, c.Hi, c.Step = gridOf(n.value, decimals); kind == Integer && c.Step == 0 && c.Lo < c.Hi {
+	if c.Lo, c.Hi, c.Step = n.grid(even); kind == Integer && c.Step == 0 && c.Lo < c.Hi {
 		c.Note = join(c.Note, "the numbers are so large that they are learnt as real ones, and rounded")
 	}
 	if c.Lo == c.Hi { // beside missing ones
@@ -311,7 +290,7 @@ func (e evidence) numeric(c Column, kind Kind, n numbers) (Column, []Fault) {
 
 // unread says what is wrong with a value that is no number, or no date, of a column where a share of them
 // are, or which is to be of that kind.
-func (e evidence) unread(value string, kind Kind, share float64) string {
+func (e *evidence) unread(value string, kind Kind, share float64) string {
 	what := "no " + map[bool]string{true: "date", false: "number"}[kind == Date]
 	if isInfinite(value) {
 		what = "not finite"
@@ -325,11 +304,14 @@ func (e evidence) unread(value string, kind Kind, share float64) string {
 }
 
 // infinite returns which share of the values are infinite.
-func (e evidence) infinite() float64 {
+func (e *evidence) infinite() float64 {
+	if e.wide != nil {
+		return float64(e.wide.infinite) / float64(e.rows)
+	}
 	n := 0
-	for k, v := range e.texts.Values {
-		if isInfinite(v) {
-			n += e.counts[k]
+	for _, t := range e.kept {
+		if isInfinite(t.text) {
+			n += t.count
 		}
 	}
 	return float64(n) / float64(e.rows)
@@ -343,11 +325,12 @@ func join(a, b string) string {
 }
 
 // text returns a column of texts.
-func (e evidence) text(c Column, asked bool) (Column, []Fault) {
+func (e *evidence) text(c Column) (Column, []Fault) {
 	switch n := len(e.distinct); {
-	case asked && n <= maxLevels:
+	case e.asked && n <= maxLevels:
 	case n > maxLevels:
-		c.Kind, c.Note = Identifier, fmt.Sprintf("left out: %d different texts; at most %d are levels", n, maxLevels)
+		c.Kind, c.Note = Identifier, fmt.Sprintf("left out: %s different texts; at most %d are levels", e.number(),
+			maxLevels)
 		return c, nil
 	case e.rows >= countedRows && 2*n > e.rows, e.rows >= countedRows && n == e.rows:
 		c.Kind, c.Note = Identifier, fmt.Sprintf("left out: %d different texts in %d rows; name it in columns or "+
@@ -365,25 +348,23 @@ func (e evidence) text(c Column, asked bool) (Column, []Fault) {
 	return c, nil
 }
 
-// asked returns a column as the kind that the options say. levels are those that they say, or nil.
-func (e evidence) asked(c Column, kind Kind, levels []string) (Column, []Fault) {
+// ask returns a column as the kind that the options say.
+func (e *evidence) ask(c Column) (Column, []Fault) {
+	kind := e.given
 	switch kind {
 	case Real, Integer:
-		n := asNumbers(e.texts.Values, e.counts, e.cells.Delimiter == ";")
-		c, faults := e.numeric(c, kind, withFormat(n, e))
-		for k, v := range n.value {
-			if kind == Integer && v == v && v != math.Trunc(v) {
-				text := e.texts.Values[k]
-				faults = append(faults, e.fault(text, choice.Quote(text)+" is no whole number, as kinds says"))
+		n := e.orFaults(e.numbers())
+		c, faults := e.numeric(c, kind, n)
+		for _, t := range n.parts.all {
+			if kind == Integer {
+				faults = append(faults, e.fault(t, choice.Quote(t.text)+" is no whole number, as kinds says"))
 			}
 		}
 		return c, faults
 	case Date:
-		d := asDates(e.texts.Values, e.counts, true)
-		return e.numeric(c, kind, withFormat(d, e))
+		return e.numeric(c, kind, e.orFaults(e.dates(true)))
 	}
-	c.Kind, c.Levels = kind, levels
-	if levels == nil {
+	if c.Kind, c.Levels = kind, e.levels; e.levels == nil {
 		c.Levels = levelsOf(e.distinct)
 		if scale := scaleOf(c.Levels); scale != nil && kind == Ordered {
 			c.Levels = scale
@@ -392,15 +373,21 @@ func (e evidence) asked(c Column, kind Kind, levels []string) (Column, []Fault) 
 	var faults []Fault
 	for _, v := range e.distinct {
 		if !slices.Contains(c.Levels, v) {
-			faults = append(faults, e.fault(v, choice.Quote(v)+" is none of the levels, "+choice.List(c.Levels)))
+			faults = append(faults, e.faultOf(v, choice.Quote(v)+" is none of the levels, "+choice.List(c.Levels)))
 		}
+	}
+	many := fmt.Sprint(len(c.Levels))
+	if e.wide != nil {
+		many = e.number()
 	}
 	switch n := len(c.Levels); {
 	case kind == Binary && n != 2:
-		faults = append(faults, e.fault(e.distinct[n-1], fmt.Sprintf("%d values of a binary column (%s); want 2", n,
+		last := e.distinct[len(e.distinct)-1]
+		faults = append(faults, e.faultOf(last, fmt.Sprintf("%s values of a binary column (%s); want 2", many,
 			choice.List(c.Levels))))
 	case n > maxLevels:
-		faults = append(faults, e.fault(e.distinct[maxLevels], fmt.Sprintf("%d levels; want at most %d", n, maxLevels)))
+		faults = append(faults, e.faultOf(e.distinct[maxLevels], fmt.Sprintf("%s levels; want at most %d", many,
+			maxLevels)))
 	}
 	if kind == Ordered {
 		c.Hi, c.Step = float64(len(c.Levels)-1), 1
@@ -408,12 +395,15 @@ func (e evidence) asked(c Column, kind Kind, levels []string) (Column, []Fault) 
 	return c, faults
 }
 
-// withFormat returns numbers that may be none: then every value is a fault.
-func withFormat(n numbers, e evidence) numbers {
-	if n.value != nil {
-		return n
+// orFaults returns numbers of which, where none was read, every value is a fault.
+func (e *evidence) orFaults(n numbers) numbers {
+	if !n.any && n.bad.all == nil {
+		for _, t := range e.kept {
+			if !IsMissing(t.text) {
+				n.bad.add(t)
+			}
+		}
 	}
-	n.value, n.ok = slices.Repeat([]float64{math.NaN()}, len(e.counts)), make([]bool, len(e.counts))
 	return n
 }
 

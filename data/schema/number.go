@@ -168,26 +168,25 @@ func formats(text string) (all []Format) {
 	return all
 }
 
-// numbers are the distinct values of a column as numbers.
+// numbers are the values of a column as numbers, or as dates.
 type numbers struct {
 	format Format
-	value  []float64 // NaN: it is missing, or none
-	ok     []bool    // it is a number
-	share  float64   // of the rows whose values are not missing, those whose values are numbers
-	note   string
+	reading
+	share float64 // of the rows whose values are not missing, those whose values are numbers
+	note  string
+	value []float64 // of each of the texts that are kept, NaN: it is missing, or none; nil of a wide column
 }
 
-// asNumbers reads values, which come so often, as numbers in the format that most are in.
-// semicolons says that the file has them between its fields, as where decimals have commas.
-func asNumbers(values []string, counts []int, semicolons bool) numbers {
-	first := slices.IndexFunc(values, func(v string) bool { return !IsMissing(v) })
+// numbers reads the values of a column in the format that most are in.
+func (e *evidence) numbers() numbers {
+	first := slices.IndexFunc(e.kept, func(t text) bool { return !IsMissing(t.text) })
 	if first < 0 {
 		return numbers{}
 	}
 	var best numbers
 	var second []Format // which read as many
-	for _, f := range formats(values[first]) {
-		n := read(values, counts, f)
+	for i, f := range formats(e.kept[first].text) {
+		n := e.read(i, f)
 		switch {
 		case n.share > best.share:
 			best, second = n, nil
@@ -201,78 +200,41 @@ func asNumbers(values []string, counts []int, semicolons bool) numbers {
 	other := Format{Point: ",", Prefix: best.format.Prefix, Suffix: best.format.Suffix}
 	if best.format.Group == "," && slices.Contains(second, other) {
 		// 1,234 is a thousand, or one and a bit.
-		if semicolons {
-			best = read(values, counts, other)
+		if e.semicolons {
+			best = e.read(slices.Index(formats(e.kept[first].text), other), other)
 		}
-		best.note = "a comma is taken for " + map[bool]string{true: "the decimal point", false: "thousands"}[semicolons]
+		taken := map[bool]string{true: "the decimal point", false: "thousands"}
+		best.note = "a comma is taken for " + taken[e.semicolons]
 	}
 	return best
 }
 
-// read reads values in one format.
-func read(values []string, counts []int, f Format) numbers {
-	n := numbers{format: f, value: make([]float64, len(values)), ok: make([]bool, len(values))}
-	rows, good, most, same, free := 0, 0, 0, true, false
-	decimals := -2 // none was seen
-	for k, text := range values {
-		n.value[k] = math.NaN()
-		if IsMissing(text) {
-			continue
+// read reads the values in one format, the one of that number of those that are tried.
+func (e *evidence) read(number int, f Format) (n numbers) {
+	if e.wide != nil {
+		n.reading = e.wide.number(number)
+	} else {
+		n.value = make([]float64, len(e.kept))
+		for k, t := range e.kept {
+			n.value[k] = math.NaN()
+			if IsMissing(t.text) {
+				continue
+			}
+			v, decimals, ok := f.parse(t.text)
+			if !ok {
+				n.bad.add(t)
+				continue
+			}
+			n.value[k] = v
+			n.take(t, v, decimals)
 		}
-		rows += counts[k]
-		v, d, ok := f.parse(text)
-		if !ok {
-			continue
-		}
-		good += counts[k]
-		n.value[k], n.ok[k] = v, true
-		same = same && (decimals == -2 || d == decimals)
-		decimals, most, free = d, max(most, d), free || d < 0
 	}
-	if rows > 0 {
-		n.share = float64(good) / float64(rows)
+	n.format = f
+	if e.rows > 0 {
+		n.share = float64(n.rows) / float64(e.rows)
 	}
-	n.format.Decimals, n.format.Fixed = most, same
-	if free || most > maxDecimals {
+	if n.format.Decimals, n.format.Fixed = n.most, n.same || !n.any; n.free {
 		n.format.Decimals, n.format.Fixed = -1, false
 	}
 	return n
-}
-
-// maxGrid is how many steps of a grid there may be between the smallest and the largest of numbers
-// with decimals: beyond it values are as good as real. Whole numbers have a grid in any case that a
-// float64 holds.
-const maxGrid = 10_000_000
-
-// gridOf returns the smallest value, the largest, and the step of the grid of values of so many
-// decimals (-1: any); 0: they are on none.
-func gridOf(values []float64, decimals int) (lo, hi, step float64) {
-	lo, hi = math.Inf(1), math.Inf(-1)
-	for _, v := range values {
-		if v == v {
-			lo, hi = min(lo, v), max(hi, v)
-		}
-	}
-	unit := math.Pow(10, float64(max(0, decimals)))
-	if lo >= hi || decimals < 0 || (hi-lo)*unit > 1<<52 || math.Abs(lo)*unit > 1<<52 {
-		return lo, hi, 0
-	}
-	base, common := math.Round(lo*unit), int64(0)
-	for _, v := range values {
-		if v == v {
-			common = gcd(common, int64(math.Round(v*unit)-base))
-		}
-	}
-	step = float64(common) / unit
-	if decimals > 0 && (hi-lo)/step > maxGrid {
-		step = 0
-	}
-	return lo, hi, step
-}
-
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return max(a, -a)
 }

@@ -43,7 +43,11 @@ func columnOf(values []float64) Column {
 		}
 	}
 	c := Column{Name: "x", Kind: kind, Format: Format{Decimals: decimals}}
-	c.Lo, c.Hi, c.Step = gridOf(values, decimals)
+	var t tally
+	for _, v := range values {
+		t.add(v, decimals, 1)
+	}
+	c.Lo, c.Hi, c.Step = t.grid(true)
 	if c.Values = c.valuesOf(values, len(values)); c.Values != nil {
 		c.Step = 0
 	}

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"flowmatch/data/internal/files"
-	"flowmatch/data/internal/npy"
 	"flowmatch/data/schema"
 	"flowmatch/internal/choice"
 )
@@ -24,6 +24,8 @@ type Cells struct {
 	Where  func(row int) string // where a row is: "line 7", "row 3"
 	Notes  []string
 	Unread []Unread // columns that cannot be texts; one text stands for them in all rows
+
+	lines *csvLines // of a text
 }
 
 // Unread is a column of lists, say.
@@ -56,6 +58,22 @@ const workbookEnding = ".xlsx"
 // ReadCells reads the texts of a table by its extension, as [Read] does the numbers: of text, of
 // NPY, of Parquet, and of workbooks (.xlsx). Rows of another number of fields than the first are told of together.
 func ReadCells(path string, opts Options) (Cells, error) {
+	var all Cells
+	last, err := EachCells(path, opts, math.MaxInt, func(c Cells) error {
+		all = c
+		return nil
+	})
+	if err != nil {
+		return Cells{}, err
+	}
+	last.Columns, last.Rows = all.Columns, all.Rows
+	return last, nil
+}
+
+// EachCells is [ReadCells] for a table that is too large to be held: use is given so many rows at a time, with the
+// columns of the file. They may be kept. What is returned has all that is known of the file but for its texts; an
+// error of the file may come after all rows. Workbooks, and arrays that are compressed, come at once.
+func EachCells(path string, opts Options, rows int, use func(Cells) error) (Cells, error) {
 	switch ext := files.Extension(path); ext {
 	case ".csv", ".tsv", ".txt":
 		f, err := files.Open(path)
@@ -63,13 +81,17 @@ func ReadCells(path string, opts Options) (Cells, error) {
 			return Cells{}, err
 		}
 		defer f.Close()
-		return csvCells(f, path, opts)
+		return csvCells(f, path, opts, rows, use)
 	case ".npy":
-		return npyCells(path)
+		return npyCells(path, rows, use)
 	case ".parquet":
-		return readParquetCells(path)
+		return readParquetCells(path, rows, use)
 	case workbookEnding:
-		return readExcelCells(path, opts)
+		all, err := readExcelCells(path, opts)
+		if err != nil {
+			return Cells{}, err
+		}
+		return all, use(all)
 	default:
 		return Cells{}, files.Malformed(path,
 			"extension %s is not that of a table; want .csv, .tsv, .txt, .npy, .parquet or .xlsx", choice.Quote(ext))
@@ -77,12 +99,12 @@ func ReadCells(path string, opts Options) (Cells, error) {
 }
 
 // csvCells reads the fields of a text.
-func csvCells(r io.Reader, path string, opts Options) (Cells, error) {
+func csvCells(r io.Reader, path string, opts Options, rows int, use func(Cells) error) (Cells, error) {
 	c, first, err := openCSV(r, path, opts)
 	if err != nil {
 		return Cells{}, err
 	}
-	t := &textCells{c: c, first: slices.Clone(first), line: c.line()}
+	t := &textCells{c: c, first: slices.Clone(first), line: c.line(), most: rows, use: use}
 	t.out = Cells{Path: path, Cells: schema.Cells{Names: files.Numbered(len(first)),
 		Columns: make([]schema.Texts, len(first)), Delimiter: string(c.Comma)}}
 	if err := t.read(opts); err != nil {
@@ -91,7 +113,7 @@ func csvCells(r io.Reader, path string, opts Options) (Cells, error) {
 	if c.note != "" {
 		t.out.Notes = append(t.out.Notes, c.note)
 	}
-	if t.out.Rows == 0 {
+	if t.lines.rows == 0 {
 		return Cells{}, files.Malformed(path, "no rows of data")
 	}
 	return t.out, nil
@@ -103,6 +125,8 @@ type textCells struct {
 	first []string
 	line  int // of the first row
 	out   Cells
+	most  int // rows that are handed on together
+	use   func(Cells) error
 	lines csvLines
 	doubt *headerDoubt   // whether the first row holds names; nil: it does, or cannot
 	bad   []schema.Fault // rows of another number of fields, or of no text
@@ -127,15 +151,33 @@ func (t *textCells) read(opts Options) error {
 	}
 	for ; err == nil; row, err = t.c.next() {
 		t.add(row, t.c.line())
+		if t.out.Rows == t.most {
+			if err := t.hand(); err != nil {
+				return err
+			}
+		}
 	}
 	if err != io.EOF {
 		return err
 	}
-	t.out.Where = t.lines.where
+	t.out.Where, t.out.lines = t.lines.where, &t.lines
 	if opts.Header == nil && t.out.Header && t.likeRows() {
 		return doubtful(t.out.Path, t.first)
 	}
-	return cmp.Or(t.ragged(), t.doubt.report(t.out.Path))
+	if err := cmp.Or(t.ragged(), t.doubt.report(t.out.Path)); err != nil || t.out.Rows == 0 {
+		return err
+	}
+	return t.hand()
+}
+
+// hand hands on the rows so far, unless some cannot be read, of which all are told at the end.
+func (t *textCells) hand() error {
+	rows := t.out
+	t.out.Columns, t.out.Rows = make([]schema.Texts, len(t.first)), 0
+	if t.bad != nil {
+		return nil
+	}
+	return t.use(rows)
 }
 
 // add adds a row.
@@ -225,24 +267,29 @@ func headed(first, second []string, opts Options) bool {
 }
 
 // npyCells reads an array of numbers, of which NaN is missing.
-func npyCells(path string) (Cells, error) {
-	a, err := npy.Read(path)
+func npyCells(path string, rows int, use func(Cells) error) (Cells, error) {
+	a, err := piecesOf(path)
 	if err != nil {
 		return Cells{}, err
 	}
-	n, d, err := sides(a, path)
-	if err != nil {
-		return Cells{}, err
+	defer a.f.Close()
+	out := Cells{Path: path, Where: files.Row, Cells: schema.Cells{Names: files.Numbered(a.d)}}
+	all := make([]int, a.d)
+	for c := range all {
+		all[c] = c
 	}
-	out := Cells{Path: path, Where: files.Row, Cells: schema.Cells{Names: files.Numbered(d), Rows: n,
-		Columns: make([]schema.Texts, d)}}
-	for i := range n {
-		for c := range d {
-			at := i*d + c
-			if a.Fortran {
-				at = c*n + i
-			}
-			out.Columns[c].Add(strconv.FormatFloat(a.At(at), 'g', -1, 64))
+	var x []float64
+	for from := 0; from < a.n; from += out.Rows {
+		out.Rows, out.Columns = min(rows, a.n-from), make([]schema.Texts, a.d)
+		x = slices.Grow(x[:0], out.Rows*a.d)[:out.Rows*a.d]
+		if err := a.read(x, all, from, out.Rows); err != nil {
+			return Cells{}, files.Unreadable(path, err)
+		}
+		for i, v := range x {
+			out.Columns[i%a.d].Add(strconv.FormatFloat(v, 'g', -1, 64))
+		}
+		if err := use(out); err != nil {
+			return Cells{}, err
 		}
 	}
 	return out, nil
@@ -291,24 +338,12 @@ func told(f schema.Fault, where func(row int) string) (at, problem string) {
 
 // Infer reads a table and finds out what its columns hold. Every fault is told.
 func Infer(path string, opts Options, o schema.Options) (*schema.Schema, Cells, error) {
-	cells, err := ReadCells(path, opts)
+	r := typedReader{path: path, opts: opts, how: Typing{Options: o}}
+	s, err := r.schema()
 	if err != nil {
-		return nil, cells, err
+		return nil, Cells{}, err
 	}
-	if err := cells.CheckRead(o); err != nil {
-		return nil, cells, err
-	}
-	s, faults, err := schema.Infer(cells.Cells, o)
-	if err != nil {
-		return nil, cells, fmt.Errorf("data: %w (%s)", err, choice.Cut(path)) // it is of the settings
-	}
-	if err := Faults(path, faults, cells.Where); err != nil {
-		return nil, cells, err
-	}
-	if len(s.Learnt()) == 0 {
-		return nil, cells, files.Malformed(path, "no column is left to learn: %s", idle(s))
-	}
-	return s, cells, nil
+	return s, *r.whole, nil
 }
 
 // mostIdle is how many columns an error tells of that are not learnt.

@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -107,6 +108,14 @@ func TestCellsThatCannotBeReadAreErrors(t *testing.T) {
 	}
 }
 
+// whole returns what keeps all rows, which come at once.
+func whole(to *Cells) func(Cells) error {
+	return func(c Cells) error {
+		*to = c
+		return nil
+	}
+}
+
 // The columns of a Parquet file are texts as a CSV file has them.
 func TestCellsOfParquet(t *testing.T) {
 	type row struct {
@@ -129,7 +138,8 @@ func TestCellsOfParquet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cells, err := decodeParquetCells(bytes.NewReader(b.Bytes()), int64(b.Len()), "a.parquet")
+	var cells Cells
+	_, err = decodeParquetCells(bytes.NewReader(b.Bytes()), int64(b.Len()), "a.parquet", math.MaxInt, whole(&cells))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +165,8 @@ func TestParquetWithoutRowsSaysSo(t *testing.T) {
 	if err := parquet.Write(&b, []struct{ X float64 }{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := decodeParquetCells(bytes.NewReader(b.Bytes()), int64(b.Len()), "a.parquet")
+	file := bytes.NewReader(b.Bytes())
+	_, err := decodeParquetCells(file, int64(b.Len()), "a.parquet", math.MaxInt, whole(new(Cells)))
 	if err == nil || !strings.Contains(err.Error(), "no rows of data") {
 		t.Error(err)
 	}

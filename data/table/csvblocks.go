@@ -3,6 +3,7 @@ package table
 import (
 	"bufio"
 	"bytes"
+	"encoding/csv"
 	"io"
 	"math"
 	"runtime"
@@ -77,11 +78,8 @@ func openPlain(r io.Reader, path string, opts Options) *plainReader {
 	}
 	lines := bufio.NewReaderSize(text, looked)
 	line, err := lines.ReadBytes('\n')
-	first := strings.Split(strings.TrimRight(string(line), "\r\n"), string(comma))
-	for i := range first {
-		first[i] = strings.TrimSpace(first[i])
-	}
-	if err != nil || len(line) > looked || bytes.IndexByte(line, '"') >= 0 || len(first) == 1 && first[0] == "" ||
+	first := fieldsOf(line, comma)
+	if err != nil || len(line) > looked || first == nil || len(first) == 1 && first[0] == "" ||
 		len(first) > maxColumns {
 		return nil
 	}
@@ -99,6 +97,24 @@ func openPlain(r io.Reader, path string, opts Options) *plainReader {
 		p.line, p.left = 0, line
 	}
 	return p
+}
+
+// fieldsOf returns the fields of a first line, whose names may be quoted, as many programs write them; nil: it is no
+// row by itself.
+func fieldsOf(line []byte, comma rune) []string {
+	first := strings.Split(strings.TrimRight(string(line), "\r\n"), string(comma))
+	if bytes.IndexByte(line, '"') >= 0 {
+		c := csv.NewReader(bytes.NewReader(line))
+		c.Comma = comma
+		var err error
+		if first, err = c.Read(); err != nil {
+			return nil
+		}
+	}
+	for i := range first {
+		first[i] = strings.TrimSpace(first[i])
+	}
+	return first
 }
 
 // plainReader reads a text of plain numbers, block by block.

@@ -74,6 +74,13 @@ func TestBlocksOfATextHoldTheTableOfItsRows(t *testing.T) {
 	tablesAlike(t, strings.Replace(text, "-0,0", "-0,7777777", 1), Options{Label: "class"}, true)
 	tablesAlike(t, text+"1.5,2,1", Options{}, true)
 
+	// Names are quoted by many programs; they may hold the delimiter and quotes.
+	quoted := "\"a, \"\"b\"\"\",b ,\" class\"" + strings.TrimPrefix(text, "a,b,class")
+	tablesAlike(t, quoted, Options{}, true)
+	tablesAlike(t, quoted, Options{Label: "class", Columns: []string{`a, "b"`}}, true)
+	tablesAlike(t, "\"a\n2\","+strings.TrimPrefix(text, "a,"), Options{}, false)
+	tablesAlike(t, "\"a\" b,"+strings.TrimPrefix(text, "a,"), Options{}, false)
+
 	// What the reader of rows must look at.
 	for _, broken := range []string{"-0,\"0\"", "-0", "-0,0,0", "-0,", "-0,x", "-0,nan", "-0,1e999", "0x,0"} {
 		tablesAlike(t, strings.Replace(text, "-0,0", broken, 1), Options{}, false)

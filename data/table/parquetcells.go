@@ -18,16 +18,18 @@ import (
 
 // readParquetCells reads the columns of a Parquet file as texts: numbers, truth values, texts,
 // dates, times and decimals. Nulls are empty. Other columns, such as those of lists, are in Cells.Unread.
-func readParquetCells(path string) (Cells, error) {
+func readParquetCells(path string, rows int, use func(Cells) error) (Cells, error) {
 	f, size, err := files.OpenSized(path)
 	if err != nil {
 		return Cells{}, err
 	}
 	defer f.Close()
-	return decodeParquetCells(f, size, path)
+	return decodeParquetCells(f, size, path, rows, use)
 }
 
-func decodeParquetCells(r io.ReaderAt, size int64, path string) (out Cells, err error) {
+func decodeParquetCells(r io.ReaderAt, size int64, path string, rows int, use func(Cells) error) (
+	out Cells, err error,
+) {
 	defer damaged(path, "Parquet file", func(e error) { out, err = Cells{}, e })
 	p, err := openParquet(r, size, path)
 	if err != nil {
@@ -43,49 +45,93 @@ func decodeParquetCells(r io.ReaderAt, size int64, path string) (out Cells, err 
 	if err := p.check(r, size, all); err != nil {
 		return Cells{}, err
 	}
-	texts := make([]func(parquet.Value) string, len(all))
-	out = Cells{Path: path, Where: files.Row}
+	t := textColumns{parquetTable: p, texts: make([]func(parquet.Value) string, len(all))}
+	t.out = Cells{Path: path, Where: files.Row, Cells: schema.Cells{Names: p.names, Index: p.index}}
 	for c := range all {
 		leaf, ok := p.Schema().Lookup(p.Schema().Columns()[c]...)
 		if !ok {
 			return Cells{}, files.Malformed(path, "%s is not in the schema", column(p.names[c]))
 		}
-		if texts[c], err = parquetText(leaf); err != nil {
-			out.Unread = append(out.Unread, Unread{Column: p.names[c], Problem: err.Error()})
+		if t.texts[c], err = parquetText(leaf); err != nil {
+			t.out.Unread = append(t.out.Unread, Unread{Column: p.names[c], Problem: err.Error()})
 		}
+		t.columns = append(t.columns, parquetColumn{path: path, name: p.names[c], c: c})
 	}
-	out.Names, out.Index, out.Rows = p.names, p.index, int(p.NumRows())
-	for c, name := range p.names {
-		if texts[c] == nil {
-			out.Columns = append(out.Columns, schema.Texts{Values: []string{"unread"}, Index: make([]int32, out.Rows)})
-			continue
-		}
-		t, err := p.texts(c, texts[c], name)
-		if err != nil {
-			return Cells{}, err
-		}
-		out.Columns = append(out.Columns, t)
+	if err := t.each(rows, use); err != nil {
+		return Cells{}, err
 	}
-	return out, nil
+	return t.out, nil
 }
 
-// texts reads one column.
-func (p parquetTable) texts(c int, text func(parquet.Value) string, name string) (t schema.Texts, err error) {
-	add := func(v parquet.Value) (struct{}, bool) {
-		if v.IsNull() {
-			t.Add("")
-		} else {
-			t.Add(strings.TrimSpace(text(v)))
+// textColumns is the columns of a file as texts.
+type textColumns struct {
+	parquetTable
+	texts   []func(parquet.Value) string // nil: the column cannot be texts
+	columns []parquetColumn
+	out     Cells // without its texts
+}
+
+// each hands on some rows at a time, of one group or of several.
+func (t *textColumns) each(most int, use func(Cells) error) error {
+	read := 0
+	now := t.out
+	hand := func() error {
+		full := now
+		now = t.out
+		return use(full)
+	}
+	for _, group := range t.RowGroups() {
+		err := eachOfGroup(group, t.columns, func(left int) (int, error) {
+			n := min(left, most-now.Rows)
+			if err := t.next(&now, n, read); err != nil {
+				return 0, err
+			}
+			if read += n; now.Rows == most {
+				return n, hand()
+			}
+			return n, nil
+		})
+		if err != nil {
+			return err
 		}
-		return struct{}{}, true
 	}
-	if _, err := readColumn(p.File, c, int(p.NumRows()), add, p.path, name); err != nil {
-		return t, err
+	if read != int(t.NumRows()) {
+		return files.Malformed(t.path, "%d rows; it says that it has %d", read, t.NumRows())
 	}
-	if n := len(t.Index); n != int(p.NumRows()) {
-		return t, files.Malformed(p.path, "%s has %d values for %d rows", column(name), n, p.NumRows())
+	if now.Rows == 0 {
+		return nil
 	}
-	return t, nil
+	return hand()
+}
+
+// next reads the texts of the next n rows, the first of which is a row of the file.
+func (t *textColumns) next(to *Cells, n, row int) error {
+	if to.Columns == nil {
+		to.Columns = make([]schema.Texts, len(t.columns))
+	}
+	for c := range t.columns {
+		into := &to.Columns[c]
+		if t.texts[c] == nil {
+			if into.Values == nil {
+				into.Values = []string{"unread"}
+			}
+			into.Index = append(into.Index, make([]int32, n)...)
+			continue
+		}
+		err := t.columns[c].each(n, row, func(_ int, v parquet.Value) error {
+			if v.IsNull() {
+				into.Add("")
+			} else {
+				into.Add(strings.TrimSpace(t.texts[c](v)))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	to.Rows += n
+	return nil
 }
 
 // parquetText returns how to turn a value of a column into text.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"flowmatch/data"
@@ -28,28 +29,40 @@ import (
 // The labels, and the numbers of rows that were left out, are held in memory. watch is told of a copy, and of how
 // much of it is done. A folder without room for it is an error.
 func Store(path string, opts Options, watch *data.Watch) (Table, error) {
-	s := storing{path: path, opts: opts, watch: watch}
-	info, err := os.Stat(path)
-	if err != nil {
-		return Table{}, fmt.Errorf("data: %w", err)
-	}
-	if err := files.CheckRegular(path, info.Mode()); err != nil {
-		return Table{}, err
-	}
-	s.size, s.changed = info.Size(), info.ModTime()
-	if s.cache, s.noCache = diskcache.Open(); s.noCache == nil {
-		if s.key, err = keyOf(path, opts); err != nil {
-			return Table{}, err
-		}
-		if t, err := s.load(); err == nil {
-			s.cache.Used(s.key + headEnding)
-			return t, nil
-		} else if damage := (damagedError{}); errors.As(err, &damage) {
-			watch.Tell("%s: its copy in the cache, %s, is damaged (%s), and is made anew", filepath.Base(path),
-				s.cache.Path(s.key+rowsEnding), damage.why)
-		}
+	s, t, h, err := open(path, opts, "", watch)
+	if err != nil || h != nil {
+		return t, err
 	}
 	return s.make()
+}
+
+// open opens the copy of a table that is read with these options, and how, where there is one: then it has a head.
+func open(path string, opts Options, how string, watch *data.Watch) (s storing, t Table, h *head, err error) {
+	s = storing{path: path, opts: opts, watch: watch}
+	info, err := os.Stat(path)
+	if err != nil {
+		return s, t, nil, fmt.Errorf("data: %w", err)
+	}
+	if err := files.CheckRegular(path, info.Mode()); err != nil {
+		return s, t, nil, err
+	}
+	s.size, s.changed = info.Size(), info.ModTime()
+	if s.cache, s.noCache = diskcache.Open(); s.noCache != nil {
+		return s, t, nil, nil
+	}
+	if s.key, err = keyOf(path, opts, how); err != nil {
+		return s, t, nil, err
+	}
+	of, err := s.load(&t)
+	if err == nil {
+		s.cache.Used(s.key + headEnding)
+		return s, t, &of, nil
+	}
+	if damage := (damagedError{}); errors.As(err, &damage) {
+		watch.Tell("%s: its copy in the cache, %s, is damaged (%s), and is made anew", filepath.Base(path),
+			s.cache.Path(s.key+rowsEnding), damage.why)
+	}
+	return s, Table{}, nil, nil
 }
 
 // storing is the opening of one table.
@@ -68,13 +81,13 @@ type storing struct {
 // written last.
 const headEnding, rowsEnding = ".json", ".rows"
 
-// keyOf is the name of the copy of a file that is read with these options.
-func keyOf(path string, opts Options) (string, error) {
+// keyOf is the name of the copy of a file that is read with these options, and how.
+func keyOf(path string, opts Options, how string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "", fmt.Errorf("data: %w", err)
 	}
-	return digest.Short(fmt.Sprintf("%d %s %s", storeVersion, abs, opts.text()), 32), nil
+	return digest.Short(strings.TrimSpace(fmt.Sprintf("%d %s %s %s", storeVersion, abs, opts.text(), how)), 32), nil
 }
 
 // unchanged reports a file that was written to since it was opened.
@@ -160,7 +173,7 @@ func (b *builder) inPlace() (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	t.stored = &stored{points: part{b.direct, t.Left}}
+	t.stored = &stored{points: part{File: b.direct, skip: t.Left}}
 	h.Direct = &directRows{b.direct.At, b.direct.Width, b.direct.Elem, b.direct.Columns}
 	if t.stored.fingerprint, err = t.hash(b.watch); err != nil || b.noCache != nil {
 		return t, err

@@ -21,6 +21,7 @@ type stored struct {
 type part struct {
 	*rowfile.File
 	skip []int // rows of the file that are left out, in order
+	gaps bool  // NaN is a number that is missing
 }
 
 // read reads rows [len(index), Dim()].
@@ -32,7 +33,7 @@ func (p part) read(dst []float64, index []int) error {
 		}
 		index = through
 	}
-	if err := p.Read(dst, index); err != nil {
+	if err := p.Read(dst, index); err != nil || p.gaps {
 		return err
 	}
 	return p.Check(dst, index)

@@ -13,6 +13,7 @@ import (
 
 	"flowmatch/data/internal/files"
 	"flowmatch/data/internal/rowfile"
+	"flowmatch/data/schema"
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
 )
@@ -48,6 +49,7 @@ type head struct {
 	Text           bool
 	Direct         *directRows // the rows are in the file itself
 	Fingerprint    string
+	Schema         *schema.Schema `json:",omitempty"` // of a table that is read as what its columns hold
 }
 
 type lineJump struct{ Row, Line int }
@@ -115,30 +117,28 @@ type damagedError struct{ why string }
 func (d damagedError) Error() string { return d.why }
 
 // load opens the copy of a file.
-func (s storing) load() (Table, error) {
+func (s storing) load(t *Table) (h head, err error) {
 	text, err := os.ReadFile(s.cache.Path(s.key + headEnding))
 	if err != nil {
-		return Table{}, errNoCopy
+		return h, errNoCopy
 	}
-	var h head
 	if err := json.Unmarshal(text, &h); err != nil {
-		return Table{}, damagedError{fmt.Sprintf("its head: %v", err)}
+		return h, damagedError{fmt.Sprintf("its head: %v", err)}
 	}
 	if h.Version != storeVersion || h.Size != s.size || !h.Changed.Equal(s.changed) {
-		return Table{}, errNoCopy
+		return h, errNoCopy
 	}
 	f, err := os.Open(s.cache.Path(s.key + rowsEnding))
 	if err != nil {
-		return Table{}, damagedError{err.Error()}
+		return h, damagedError{err.Error()}
 	}
-	t, err := h.table(f)
-	if err == nil && h.Direct != nil {
-		err = errors.Join(f.Close(), h.inFile(&t, s.path))
+	if *t, err = h.table(f); err == nil && h.Direct != nil {
+		err = errors.Join(f.Close(), h.inFile(t, s.path))
 	}
 	if err != nil {
-		return Table{}, errors.Join(err, f.Close())
+		return h, errors.Join(err, f.Close())
 	}
-	return t, nil
+	return h, nil
 }
 
 // table returns the table of a head and its rows.
@@ -185,8 +185,8 @@ func (h head) table(f *os.File) (t Table, err error) {
 		t.Left = append(t.Left, int(row))
 	}
 	t.Where = h.where(t.Left)
-	t.stored = &stored{fingerprint: h.Fingerprint, points: part{File: &rowfile.File{R: f, Path: f.Name(), At: headSize,
-		N: h.N, Width: h.D + h.C, Elem: 8}}}
+	t.stored = &stored{fingerprint: h.Fingerprint, points: part{gaps: h.Schema != nil,
+		File: &rowfile.File{R: f, Path: f.Name(), At: headSize, N: h.N, Width: h.D + h.C, Elem: 8}}}
 	return t, nil
 }
 
@@ -209,7 +209,7 @@ func (h head) inFile(t *Table, path string) error {
 	if err != nil {
 		return err
 	}
-	t.stored.points = part{&rowfile.File{R: f, Path: path, At: h.Direct.At, N: h.Read, Width: h.Direct.Width,
-		Elem: h.Direct.Elem, Columns: h.Direct.Columns}, t.Left}
+	t.stored.points = part{File: &rowfile.File{R: f, Path: path, At: h.Direct.At, N: h.Read, Width: h.Direct.Width,
+		Elem: h.Direct.Elem, Columns: h.Direct.Columns}, skip: t.Left}
 	return nil
 }

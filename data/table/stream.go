@@ -120,7 +120,23 @@ func (b *builder) readParquet() (err error) {
 }
 
 // readGroup reads a group of rows, of all columns side by side.
-func (b *builder) readGroup(group parquet.RowGroup, columns []parquetColumn) (err error) {
+func (b *builder) readGroup(group parquet.RowGroup, columns []parquetColumn) error {
+	d := len(columns)
+	x := make([]float64, min(int(group.NumRows()), pieceRows)*d)
+	return eachOfGroup(group, columns, func(left int) (int, error) {
+		n := min(left, pieceRows)
+		for k := range columns {
+			if err := columns[k].read(x[k:n*d], d, n, b.in.read); err != nil {
+				return 0, err
+			}
+		}
+		return n, b.add(x[:n*d])
+	})
+}
+
+// eachOfGroup calls read, which reads the next rows of all columns of a group and says how many they are, until
+// there are no more.
+func eachOfGroup(group parquet.RowGroup, columns []parquetColumn, read func(left int) (int, error)) (err error) {
 	for k := range columns {
 		columns[k].pages = group.ColumnChunks()[columns[k].c].Pages()
 		columns[k].values, columns[k].page = nil, nil
@@ -130,16 +146,9 @@ func (b *builder) readGroup(group parquet.RowGroup, columns []parquetColumn) (er
 			err = errors.Join(err, columns[k].pages.Close())
 		}
 	}()
-	d, left := len(columns), int(group.NumRows())
-	x := make([]float64, min(left, pieceRows)*d)
-	for left > 0 {
-		n := min(left, pieceRows)
-		for k := range columns {
-			if err := columns[k].read(x[k:n*d], d, n, b.in.read); err != nil {
-				return err
-			}
-		}
-		if err := b.add(x[:n*d]); err != nil {
+	for left := int(group.NumRows()); left > 0; {
+		n, err := read(left)
+		if err != nil {
 			return err
 		}
 		left -= n
@@ -160,6 +169,18 @@ type parquetColumn struct {
 
 // read reads the next n values into dst, stride apart; row is the number of the first.
 func (c *parquetColumn) read(dst []float64, stride, n, row int) error {
+	return c.each(n, row, func(i int, v parquet.Value) error {
+		one, ok := c.value(v)
+		if !ok {
+			return gap(c.path, fmt.Sprintf("%s, %s", files.Row(row+i), column(c.name)), "the value is null")
+		}
+		dst[i*stride] = one
+		return nil
+	})
+}
+
+// each reads the next n values; row is the number of the first.
+func (c *parquetColumn) each(n, row int, use func(i int, v parquet.Value) error) error {
 	for done := 0; done < n; {
 		if c.values == nil {
 			page, err := c.pages.ReadPage()
@@ -172,11 +193,9 @@ func (c *parquetColumn) read(dst []float64, stride, n, row int) error {
 		}
 		got, err := c.values.ReadValues(c.buf[:min(len(c.buf), n-done)])
 		for i, v := range c.buf[:got] {
-			one, ok := c.value(v)
-			if !ok {
-				return gap(c.path, fmt.Sprintf("%s, %s", files.Row(row+done+i), column(c.name)), "the value is null")
+			if err := use(done+i, v); err != nil {
+				return err
 			}
-			dst[(done+i)*stride] = one
 		}
 		done += got
 		if err == io.EOF {

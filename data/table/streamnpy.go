@@ -2,6 +2,7 @@ package table
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -30,6 +31,30 @@ type array struct {
 	at   int64 // where the numbers begin
 	n, d int
 	rest []int // the shape of a row of more than one axis
+	// read reads the chosen numbers of rows, the next ones where the array is in C order.
+	read func(x []float64, chosen []int, from, n int) error
+}
+
+// piecesOf opens an array that may be compressed, which is then held whole.
+func piecesOf(path string) (*array, error) {
+	if strings.HasSuffix(strings.ToLower(path), ".npy") {
+		return openArray(path, Options{})
+	}
+	whole, err := npy.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	a := &array{Array: whole}
+	if a.n, a.d, err = sides(whole, path); err != nil {
+		return nil, err
+	}
+	a.read = a.rows(bytes.NewReader(whole.Raw))
+	if a.Fortran {
+		a.read = func(x []float64, chosen []int, from, n int) error {
+			return a.columns(bytes.NewReader(whole.Raw), x, chosen, from, n)
+		}
+	}
+	return a, nil
 }
 
 // openArray opens an array that is not compressed; nil where it is.
@@ -59,6 +84,12 @@ func openArray(path string, opts Options) (*array, error) {
 	if err != nil {
 		f.Close()
 		return nil, err
+	}
+	a.read = a.rows(bufio.NewReaderSize(a.f, 1<<20))
+	if a.Fortran {
+		a.read = func(x []float64, chosen []int, from, n int) error {
+			return a.columns(io.NewSectionReader(a.f, a.at, size-a.at), x, chosen, from, n)
+		}
 	}
 	return a, nil
 }
@@ -129,15 +160,11 @@ func (b *builder) readArray() error {
 	}
 	b.begin(in)
 	b.notes = func(t *Table) { t.Shape = a.rest }
-	read := a.rows(bufio.NewReaderSize(a.f, 1<<20))
-	if a.Fortran {
-		read = a.columns
-	}
 	x := make([]float64, min(a.n, pieceRows)*len(in.chosen))
 	for from := 0; from < a.n; from += pieceRows {
 		n := min(pieceRows, a.n-from)
 		part := x[:n*len(in.chosen)]
-		if err := read(part, in.chosen, from, n); err != nil {
+		if err := a.read(part, in.chosen, from, n); err != nil {
 			return files.Unreadable(b.path, err)
 		}
 		if err := b.add(part); err != nil {
@@ -165,11 +192,11 @@ func (a *array) rows(r io.Reader) func(x []float64, chosen []int, from, n int) e
 }
 
 // columns reads the chosen numbers of rows of an array in Fortran order.
-func (a *array) columns(x []float64, chosen []int, from, n int) error {
+func (a *array) columns(r io.ReaderAt, x []float64, chosen []int, from, n int) error {
 	piece := *a.Array
 	piece.Raw = make([]byte, n*a.Size())
 	for k, c := range chosen {
-		if _, err := a.f.ReadAt(piece.Raw, a.at+int64(c*a.n+from)*int64(a.Size())); err != nil {
+		if _, err := r.ReadAt(piece.Raw, int64(c*a.n+from)*int64(a.Size())); err != nil {
 			return err
 		}
 		for i := range n {

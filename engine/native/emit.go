@@ -27,10 +27,9 @@ func (p *Program) emit(r *region) error {
 		return nil
 	}
 	e := &emitter{p: p, r: r}
-	var unit int
-	e.at, unit = r.tiles(r.order)
-	r.tile = r.tileUnits(unit, p.backend.sizes)
-	e.scratch = align(r.tile * unit)
+	e.at, r.unit = r.tiles(r.order)
+	r.tile = r.tileUnits(p.backend.sizes)
+	e.scratch = align(r.tile * r.unit)
 	if room := r.packing(); room > 0 {
 		e.packed = e.room(room)
 	}
@@ -64,8 +63,8 @@ func (r *region) packing() (room int) {
 // the images of a tile.
 const packedFor = 8
 
-// tileUnits chooses how many units, of so many floats in a tile each, go through the loop at a time.
-func (r *region) tileUnits(unit int, sizes machine.Sizes) int {
+// tileUnits chooses how many units go through the loop at a time.
+func (r *region) tileUnits(sizes machine.Sizes) int {
 	rows, walk, grain := 0, 0, 1
 	for _, t := range r.tensors {
 		grain = max(grain, r.grain(t))
@@ -78,8 +77,8 @@ func (r *region) tileUnits(unit int, sizes machine.Sizes) int {
 			}
 		}
 	}
-	tile := sizes.Tile / 4 / max(unit, 1)
-	if unit == 0 {
+	tile := sizes.Tile / 4 / max(r.unit, 1)
+	if r.unit == 0 {
 		tile = 16 * sizes.Strip / max(walk, 1)
 	}
 	if rows > 0 {
@@ -100,6 +99,11 @@ func (r *region) tileUnits(unit int, sizes machine.Sizes) int {
 // whole multiples, and a gradient has the same bits whatever their size.
 const sumRows = 256
 
+// mostGrain is how many floats of tiles a grain may have, unless it is one unit: without it a large net on images,
+// in which a few sums have one row of an image, would hold the tiles of 256 images for them. It is no size of a
+// machine, as sumRows is none.
+const mostGrain = 1 << 27
+
 // grain is the number of units that what accumulates in t takes at a time.
 func (r *region) grain(t *tensor) int {
 	rows := 0
@@ -117,7 +121,7 @@ func (r *region) grain(t *tensor) int {
 		rows = t.in[0].dims[0] / r.units
 	}
 	grain := 1
-	for 2*grain*rows <= sumRows {
+	for 2*grain*rows <= sumRows && 2*grain*r.unit <= mostGrain {
 		grain *= 2
 	}
 	return grain

@@ -101,6 +101,7 @@ type code struct {
 	body  []instr // for each tile
 	parts int
 	tile  int // units
+	unit  int // floats of one in a tile
 }
 
 // run does one part of a region.

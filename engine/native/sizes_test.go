@@ -114,12 +114,13 @@ func TestTilesAreWholeGrains(t *testing.T) {
 		in := &tensor{kind: kindParam, dims: []int{64 * rows, 8}}
 		n := &tensor{kind: kindReduce, axis: 0, in: []*tensor{in}, dims: []int{8}, placement: placement{units: 64}}
 		reg := &region{units: 64, tensors: []*tensor{n}}
-		reg.parts = 1 + r.IntN(4)
+		reg.parts, reg.unit = 1+r.IntN(4), 1<<r.IntN(30)
 		for _, s := range manySizes() {
-			tile, grain := reg.tileUnits(1+r.IntN(9000), s), reg.grain(n)
+			tile, grain := reg.tileUnits(s), reg.grain(n)
 			part := (64 + reg.parts - 1) / reg.parts
-			if tile != part && tile%grain != 0 || grain*rows > max(sumRows, rows) {
-				t.Fatalf("%d rows in a unit: tiles of %d units, grain %d", rows, tile, grain)
+			if tile != part && tile%grain != 0 || grain*rows > max(sumRows, rows) ||
+				grain > 1 && grain*reg.unit > mostGrain {
+				t.Fatalf("%d rows and %d floats in a unit: tiles of %d units, grain %d", rows, reg.unit, tile, grain)
 			}
 		}
 	}

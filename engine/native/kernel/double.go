@@ -2,20 +2,27 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"unsafe"
 )
 
 //go:generate go run ./gen/double -out double_amd64.s -stubs double_stub_amd64.go -pkg kernel
 
-// Doubles multiplies and adds rows of float64 at a level. It has no state: goroutines may share it.
+// Doubles multiplies and adds rows of float64, and takes exponentials, at a level. It has no state: goroutines may
+// share it.
 type Doubles struct {
 	rows, cols int // of a tile, at most doubleRows and doubleCols
 	// tile writes the products of rows a with rows b, all of k numbers, into sums, row by row.
 	tile func(k int, a, b **float64, sums *float64)
 	// add adds w[l] rows[l], of n numbers, to y, for l from 0 to before count, which is at least 1.
 	add func(n int, y *float64, count int, w *float64, rows **float64)
+	// exp writes the exponentials of max(x-top, leastExp) into y, all of n numbers, which are at most top.
+	exp func(n int, y, x *float64, top float64)
 }
+
+// leastExp is the least number that the exponential is taken of: it is 1e-304.
+const leastExp = -700
 
 // fewDoubles is up to how many numbers rows are added in Go: a masked vector for each takes longer.
 const fewDoubles = 4
@@ -28,7 +35,7 @@ func DoublesAt(l Level) *Doubles {
 	if d := assemblyDoubles(l); d != nil {
 		return d
 	}
-	return &Doubles{2, 4, portableDoubles, portableAddDoubles}
+	return &Doubles{2, 4, portableDoubles, portableAddDoubles, portableExpDoubles}
 }
 
 // BestDoubles returns the products of [Best], or of [Portable] where that is an error.
@@ -89,6 +96,17 @@ func (t *Doubles) AddRows(y, w []float64, rows []*float64) {
 	add(len(y), &y[0], len(w), &w[0], &rows[0])
 }
 
+// Exps writes exp(x-top) into y, which may be x, to within an ulp: of numbers that are at most top, or NaN, and of less
+// than top-700 as if they were that. They are as many in x as in y.
+func (t *Doubles) Exps(y, x []float64, top float64) {
+	if len(x) != len(y) {
+		panic(fmt.Sprintf("kernel: the exponentials of %d numbers into %d", len(x), len(y)))
+	}
+	if len(x) > 0 {
+		t.exp(len(x), &y[0], &x[0], top)
+	}
+}
+
 // rowsOf returns how many rows of k numbers x has.
 func rowsOf(x []float64, k int) int {
 	if k < 1 || len(x)%k != 0 {
@@ -127,5 +145,13 @@ func portableAddDoubles(n int, y *float64, count int, w *float64, rows **float64
 		for i, x := range unsafe.Slice(row, n)[:len(sum)] {
 			sum[i] += f * x
 		}
+	}
+}
+
+// portableExpDoubles takes exponentials one after the other.
+func portableExpDoubles(n int, y, x *float64, top float64) {
+	to := unsafe.Slice(y, n)
+	for i, v := range unsafe.Slice(x, n) {
+		to[i] = math.Exp(max(v-top, leastExp))
 	}
 }

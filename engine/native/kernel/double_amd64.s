@@ -14,6 +14,160 @@ DATA double_lane_masks<>+48(SB)/8, $0x0000000000000000
 DATA double_lane_masks<>+56(SB)/8, $0x0000000000000000
 GLOBL double_lane_masks<>(SB), RODATA|NOPTR, $64
 
+DATA double_exp_table<>+0(SB)/8, $(-700.0)
+DATA double_exp_table<>+8(SB)/8, $(-700.0)
+DATA double_exp_table<>+16(SB)/8, $(-700.0)
+DATA double_exp_table<>+24(SB)/8, $(-700.0)
+DATA double_exp_table<>+32(SB)/8, $(-700.0)
+DATA double_exp_table<>+40(SB)/8, $(-700.0)
+DATA double_exp_table<>+48(SB)/8, $(-700.0)
+DATA double_exp_table<>+56(SB)/8, $(-700.0)
+DATA double_exp_table<>+64(SB)/8, $(6755399441055744.0)
+DATA double_exp_table<>+72(SB)/8, $(6755399441055744.0)
+DATA double_exp_table<>+80(SB)/8, $(6755399441055744.0)
+DATA double_exp_table<>+88(SB)/8, $(6755399441055744.0)
+DATA double_exp_table<>+96(SB)/8, $(6755399441055744.0)
+DATA double_exp_table<>+104(SB)/8, $(6755399441055744.0)
+DATA double_exp_table<>+112(SB)/8, $(6755399441055744.0)
+DATA double_exp_table<>+120(SB)/8, $(6755399441055744.0)
+DATA double_exp_table<>+128(SB)/8, $(1.4426950408889634)
+DATA double_exp_table<>+136(SB)/8, $(1.4426950408889634)
+DATA double_exp_table<>+144(SB)/8, $(1.4426950408889634)
+DATA double_exp_table<>+152(SB)/8, $(1.4426950408889634)
+DATA double_exp_table<>+160(SB)/8, $(1.4426950408889634)
+DATA double_exp_table<>+168(SB)/8, $(1.4426950408889634)
+DATA double_exp_table<>+176(SB)/8, $(1.4426950408889634)
+DATA double_exp_table<>+184(SB)/8, $(1.4426950408889634)
+DATA double_exp_table<>+192(SB)/8, $(0.6931471805599453)
+DATA double_exp_table<>+200(SB)/8, $(0.6931471805599453)
+DATA double_exp_table<>+208(SB)/8, $(0.6931471805599453)
+DATA double_exp_table<>+216(SB)/8, $(0.6931471805599453)
+DATA double_exp_table<>+224(SB)/8, $(0.6931471805599453)
+DATA double_exp_table<>+232(SB)/8, $(0.6931471805599453)
+DATA double_exp_table<>+240(SB)/8, $(0.6931471805599453)
+DATA double_exp_table<>+248(SB)/8, $(0.6931471805599453)
+DATA double_exp_table<>+256(SB)/8, $(0.000000000000000023190468138462996)
+DATA double_exp_table<>+264(SB)/8, $(0.000000000000000023190468138462996)
+DATA double_exp_table<>+272(SB)/8, $(0.000000000000000023190468138462996)
+DATA double_exp_table<>+280(SB)/8, $(0.000000000000000023190468138462996)
+DATA double_exp_table<>+288(SB)/8, $(0.000000000000000023190468138462996)
+DATA double_exp_table<>+296(SB)/8, $(0.000000000000000023190468138462996)
+DATA double_exp_table<>+304(SB)/8, $(0.000000000000000023190468138462996)
+DATA double_exp_table<>+312(SB)/8, $(0.000000000000000023190468138462996)
+DATA double_exp_table<>+320(SB)/8, $(0.00000000016059043836821613)
+DATA double_exp_table<>+328(SB)/8, $(0.00000000016059043836821613)
+DATA double_exp_table<>+336(SB)/8, $(0.00000000016059043836821613)
+DATA double_exp_table<>+344(SB)/8, $(0.00000000016059043836821613)
+DATA double_exp_table<>+352(SB)/8, $(0.00000000016059043836821613)
+DATA double_exp_table<>+360(SB)/8, $(0.00000000016059043836821613)
+DATA double_exp_table<>+368(SB)/8, $(0.00000000016059043836821613)
+DATA double_exp_table<>+376(SB)/8, $(0.00000000016059043836821613)
+DATA double_exp_table<>+384(SB)/8, $(0.00000000208767569878681)
+DATA double_exp_table<>+392(SB)/8, $(0.00000000208767569878681)
+DATA double_exp_table<>+400(SB)/8, $(0.00000000208767569878681)
+DATA double_exp_table<>+408(SB)/8, $(0.00000000208767569878681)
+DATA double_exp_table<>+416(SB)/8, $(0.00000000208767569878681)
+DATA double_exp_table<>+424(SB)/8, $(0.00000000208767569878681)
+DATA double_exp_table<>+432(SB)/8, $(0.00000000208767569878681)
+DATA double_exp_table<>+440(SB)/8, $(0.00000000208767569878681)
+DATA double_exp_table<>+448(SB)/8, $(0.00000002505210838544172)
+DATA double_exp_table<>+456(SB)/8, $(0.00000002505210838544172)
+DATA double_exp_table<>+464(SB)/8, $(0.00000002505210838544172)
+DATA double_exp_table<>+472(SB)/8, $(0.00000002505210838544172)
+DATA double_exp_table<>+480(SB)/8, $(0.00000002505210838544172)
+DATA double_exp_table<>+488(SB)/8, $(0.00000002505210838544172)
+DATA double_exp_table<>+496(SB)/8, $(0.00000002505210838544172)
+DATA double_exp_table<>+504(SB)/8, $(0.00000002505210838544172)
+DATA double_exp_table<>+512(SB)/8, $(0.0000002755731922398589)
+DATA double_exp_table<>+520(SB)/8, $(0.0000002755731922398589)
+DATA double_exp_table<>+528(SB)/8, $(0.0000002755731922398589)
+DATA double_exp_table<>+536(SB)/8, $(0.0000002755731922398589)
+DATA double_exp_table<>+544(SB)/8, $(0.0000002755731922398589)
+DATA double_exp_table<>+552(SB)/8, $(0.0000002755731922398589)
+DATA double_exp_table<>+560(SB)/8, $(0.0000002755731922398589)
+DATA double_exp_table<>+568(SB)/8, $(0.0000002755731922398589)
+DATA double_exp_table<>+576(SB)/8, $(0.0000027557319223985893)
+DATA double_exp_table<>+584(SB)/8, $(0.0000027557319223985893)
+DATA double_exp_table<>+592(SB)/8, $(0.0000027557319223985893)
+DATA double_exp_table<>+600(SB)/8, $(0.0000027557319223985893)
+DATA double_exp_table<>+608(SB)/8, $(0.0000027557319223985893)
+DATA double_exp_table<>+616(SB)/8, $(0.0000027557319223985893)
+DATA double_exp_table<>+624(SB)/8, $(0.0000027557319223985893)
+DATA double_exp_table<>+632(SB)/8, $(0.0000027557319223985893)
+DATA double_exp_table<>+640(SB)/8, $(0.0000248015873015873)
+DATA double_exp_table<>+648(SB)/8, $(0.0000248015873015873)
+DATA double_exp_table<>+656(SB)/8, $(0.0000248015873015873)
+DATA double_exp_table<>+664(SB)/8, $(0.0000248015873015873)
+DATA double_exp_table<>+672(SB)/8, $(0.0000248015873015873)
+DATA double_exp_table<>+680(SB)/8, $(0.0000248015873015873)
+DATA double_exp_table<>+688(SB)/8, $(0.0000248015873015873)
+DATA double_exp_table<>+696(SB)/8, $(0.0000248015873015873)
+DATA double_exp_table<>+704(SB)/8, $(0.0001984126984126984)
+DATA double_exp_table<>+712(SB)/8, $(0.0001984126984126984)
+DATA double_exp_table<>+720(SB)/8, $(0.0001984126984126984)
+DATA double_exp_table<>+728(SB)/8, $(0.0001984126984126984)
+DATA double_exp_table<>+736(SB)/8, $(0.0001984126984126984)
+DATA double_exp_table<>+744(SB)/8, $(0.0001984126984126984)
+DATA double_exp_table<>+752(SB)/8, $(0.0001984126984126984)
+DATA double_exp_table<>+760(SB)/8, $(0.0001984126984126984)
+DATA double_exp_table<>+768(SB)/8, $(0.001388888888888889)
+DATA double_exp_table<>+776(SB)/8, $(0.001388888888888889)
+DATA double_exp_table<>+784(SB)/8, $(0.001388888888888889)
+DATA double_exp_table<>+792(SB)/8, $(0.001388888888888889)
+DATA double_exp_table<>+800(SB)/8, $(0.001388888888888889)
+DATA double_exp_table<>+808(SB)/8, $(0.001388888888888889)
+DATA double_exp_table<>+816(SB)/8, $(0.001388888888888889)
+DATA double_exp_table<>+824(SB)/8, $(0.001388888888888889)
+DATA double_exp_table<>+832(SB)/8, $(0.008333333333333333)
+DATA double_exp_table<>+840(SB)/8, $(0.008333333333333333)
+DATA double_exp_table<>+848(SB)/8, $(0.008333333333333333)
+DATA double_exp_table<>+856(SB)/8, $(0.008333333333333333)
+DATA double_exp_table<>+864(SB)/8, $(0.008333333333333333)
+DATA double_exp_table<>+872(SB)/8, $(0.008333333333333333)
+DATA double_exp_table<>+880(SB)/8, $(0.008333333333333333)
+DATA double_exp_table<>+888(SB)/8, $(0.008333333333333333)
+DATA double_exp_table<>+896(SB)/8, $(0.041666666666666664)
+DATA double_exp_table<>+904(SB)/8, $(0.041666666666666664)
+DATA double_exp_table<>+912(SB)/8, $(0.041666666666666664)
+DATA double_exp_table<>+920(SB)/8, $(0.041666666666666664)
+DATA double_exp_table<>+928(SB)/8, $(0.041666666666666664)
+DATA double_exp_table<>+936(SB)/8, $(0.041666666666666664)
+DATA double_exp_table<>+944(SB)/8, $(0.041666666666666664)
+DATA double_exp_table<>+952(SB)/8, $(0.041666666666666664)
+DATA double_exp_table<>+960(SB)/8, $(0.16666666666666666)
+DATA double_exp_table<>+968(SB)/8, $(0.16666666666666666)
+DATA double_exp_table<>+976(SB)/8, $(0.16666666666666666)
+DATA double_exp_table<>+984(SB)/8, $(0.16666666666666666)
+DATA double_exp_table<>+992(SB)/8, $(0.16666666666666666)
+DATA double_exp_table<>+1000(SB)/8, $(0.16666666666666666)
+DATA double_exp_table<>+1008(SB)/8, $(0.16666666666666666)
+DATA double_exp_table<>+1016(SB)/8, $(0.16666666666666666)
+DATA double_exp_table<>+1024(SB)/8, $(0.5)
+DATA double_exp_table<>+1032(SB)/8, $(0.5)
+DATA double_exp_table<>+1040(SB)/8, $(0.5)
+DATA double_exp_table<>+1048(SB)/8, $(0.5)
+DATA double_exp_table<>+1056(SB)/8, $(0.5)
+DATA double_exp_table<>+1064(SB)/8, $(0.5)
+DATA double_exp_table<>+1072(SB)/8, $(0.5)
+DATA double_exp_table<>+1080(SB)/8, $(0.5)
+DATA double_exp_table<>+1088(SB)/8, $(1.0)
+DATA double_exp_table<>+1096(SB)/8, $(1.0)
+DATA double_exp_table<>+1104(SB)/8, $(1.0)
+DATA double_exp_table<>+1112(SB)/8, $(1.0)
+DATA double_exp_table<>+1120(SB)/8, $(1.0)
+DATA double_exp_table<>+1128(SB)/8, $(1.0)
+DATA double_exp_table<>+1136(SB)/8, $(1.0)
+DATA double_exp_table<>+1144(SB)/8, $(1.0)
+DATA double_exp_table<>+1152(SB)/8, $(1.0)
+DATA double_exp_table<>+1160(SB)/8, $(1.0)
+DATA double_exp_table<>+1168(SB)/8, $(1.0)
+DATA double_exp_table<>+1176(SB)/8, $(1.0)
+DATA double_exp_table<>+1184(SB)/8, $(1.0)
+DATA double_exp_table<>+1192(SB)/8, $(1.0)
+DATA double_exp_table<>+1200(SB)/8, $(1.0)
+DATA double_exp_table<>+1208(SB)/8, $(1.0)
+GLOBL double_exp_table<>(SB), RODATA|NOPTR, $1216
+
 // func double4x4AVX512(k int, a **float64, b **float64, sums *float64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL
 TEXT ·double4x4AVX512(SB), NOSPLIT, $0-32
@@ -339,6 +493,93 @@ end:
 	VZEROUPPER
 	RET
 
+// func expDoublesAVX512(n int, y *float64, x *float64, top float64)
+// Requires: AVX, AVX512F
+TEXT ·expDoublesAVX512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), CX
+	MOVQ         y+8(FP), AX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD top+24(FP), Z0
+	LEAQ         double_exp_table<>+0(SB), BX
+	XORQ         SI, SI
+
+loop:
+	CMPQ         CX, $+8
+	JLT          rest
+	VMOVUPD      (DX)(SI*1), Z1
+	VSUBPD       Z0, Z1, Z1
+	VMOVUPD      (BX), Z4
+	VMAXPD       Z1, Z4, Z1
+	VMOVUPD      64(BX), Z2
+	VFMADD231PD  128(BX), Z1, Z2
+	VSUBPD       64(BX), Z2, Z4
+	VMOVUPD      Z1, Z3
+	VFNMADD231PD 192(BX), Z4, Z3
+	VFNMADD231PD 256(BX), Z4, Z3
+	VMOVUPD      320(BX), Z4
+	VFMADD213PD  384(BX), Z3, Z4
+	VFMADD213PD  448(BX), Z3, Z4
+	VFMADD213PD  512(BX), Z3, Z4
+	VFMADD213PD  576(BX), Z3, Z4
+	VFMADD213PD  640(BX), Z3, Z4
+	VFMADD213PD  704(BX), Z3, Z4
+	VFMADD213PD  768(BX), Z3, Z4
+	VFMADD213PD  832(BX), Z3, Z4
+	VFMADD213PD  896(BX), Z3, Z4
+	VFMADD213PD  960(BX), Z3, Z4
+	VFMADD213PD  1024(BX), Z3, Z4
+	VFMADD213PD  1088(BX), Z3, Z4
+	VFMADD213PD  1152(BX), Z3, Z4
+	VPSLLQ       $0x34, Z2, Z2
+	VPADDQ       Z2, Z4, Z4
+	VSUBPD       Z1, Z1, Z1
+	VADDPD       Z1, Z4, Z4
+	VMOVUPD      Z4, (AX)(SI*1)
+	ADDQ         $+64, SI
+	SUBQ         $+8, CX
+	JMP          loop
+
+rest:
+	TESTQ        CX, CX
+	JLE          end
+	MOVL         $0x00000001, DI
+	SHLL         CL, DI
+	DECL         DI
+	KMOVW        DI, K1
+	VMOVUPD.Z    (DX)(SI*1), K1, Z1
+	VSUBPD       Z0, Z1, Z1
+	VMOVUPD      (BX), Z3
+	VMAXPD       Z1, Z3, Z1
+	VMOVUPD      64(BX), Z0
+	VFMADD231PD  128(BX), Z1, Z0
+	VSUBPD       64(BX), Z0, Z3
+	VMOVUPD      Z1, Z2
+	VFNMADD231PD 192(BX), Z3, Z2
+	VFNMADD231PD 256(BX), Z3, Z2
+	VMOVUPD      320(BX), Z3
+	VFMADD213PD  384(BX), Z2, Z3
+	VFMADD213PD  448(BX), Z2, Z3
+	VFMADD213PD  512(BX), Z2, Z3
+	VFMADD213PD  576(BX), Z2, Z3
+	VFMADD213PD  640(BX), Z2, Z3
+	VFMADD213PD  704(BX), Z2, Z3
+	VFMADD213PD  768(BX), Z2, Z3
+	VFMADD213PD  832(BX), Z2, Z3
+	VFMADD213PD  896(BX), Z2, Z3
+	VFMADD213PD  960(BX), Z2, Z3
+	VFMADD213PD  1024(BX), Z2, Z3
+	VFMADD213PD  1088(BX), Z2, Z3
+	VFMADD213PD  1152(BX), Z2, Z3
+	VPSLLQ       $0x34, Z0, Z0
+	VPADDQ       Z0, Z3, Z3
+	VSUBPD       Z1, Z1, Z1
+	VADDPD       Z1, Z3, Z3
+	VMOVUPD      Z3, K1, (AX)(SI*1)
+
+end:
+	VZEROUPPER
+	RET
+
 // func double4x3AVX256(k int, a **float64, b **float64, sums *float64)
 // Requires: AVX, FMA3
 TEXT ·double4x3AVX256(SB), NOSPLIT, $0-32
@@ -586,6 +827,92 @@ rest:
 	CMPQ         AX, DX
 	JLT          rest
 	VMASKMOVPD   Y1, Y0, (CX)(DI*1)
+
+end:
+	VZEROUPPER
+	RET
+
+// func expDoublesAVX256(n int, y *float64, x *float64, top float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expDoublesAVX256(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         y+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VBROADCASTSD top+24(FP), Y0
+	LEAQ         double_exp_table<>+0(SB), BX
+	XORQ         SI, SI
+
+loop:
+	CMPQ         AX, $+4
+	JLT          rest
+	VMOVUPD      (DX)(SI*1), Y1
+	VSUBPD       Y0, Y1, Y1
+	VMOVUPD      (BX), Y4
+	VMAXPD       Y1, Y4, Y1
+	VMOVUPD      64(BX), Y2
+	VFMADD231PD  128(BX), Y1, Y2
+	VSUBPD       64(BX), Y2, Y4
+	VMOVUPD      Y1, Y3
+	VFNMADD231PD 192(BX), Y4, Y3
+	VFNMADD231PD 256(BX), Y4, Y3
+	VMOVUPD      320(BX), Y4
+	VFMADD213PD  384(BX), Y3, Y4
+	VFMADD213PD  448(BX), Y3, Y4
+	VFMADD213PD  512(BX), Y3, Y4
+	VFMADD213PD  576(BX), Y3, Y4
+	VFMADD213PD  640(BX), Y3, Y4
+	VFMADD213PD  704(BX), Y3, Y4
+	VFMADD213PD  768(BX), Y3, Y4
+	VFMADD213PD  832(BX), Y3, Y4
+	VFMADD213PD  896(BX), Y3, Y4
+	VFMADD213PD  960(BX), Y3, Y4
+	VFMADD213PD  1024(BX), Y3, Y4
+	VFMADD213PD  1088(BX), Y3, Y4
+	VFMADD213PD  1152(BX), Y3, Y4
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y4, Y4
+	VSUBPD       Y1, Y1, Y1
+	VADDPD       Y1, Y4, Y4
+	VMOVUPD      Y4, (CX)(SI*1)
+	ADDQ         $+32, SI
+	SUBQ         $+4, AX
+	JMP          loop
+
+rest:
+	TESTQ        AX, AX
+	JLE          end
+	LEAQ         double_lane_masks<>+0(SB), DI
+	NEGQ         AX
+	VMOVDQU      32(DI)(AX*8), Y1
+	VMASKMOVPD   (DX)(SI*1), Y1, Y2
+	VSUBPD       Y0, Y2, Y2
+	VMOVUPD      (BX), Y4
+	VMAXPD       Y2, Y4, Y2
+	VMOVUPD      64(BX), Y0
+	VFMADD231PD  128(BX), Y2, Y0
+	VSUBPD       64(BX), Y0, Y4
+	VMOVUPD      Y2, Y3
+	VFNMADD231PD 192(BX), Y4, Y3
+	VFNMADD231PD 256(BX), Y4, Y3
+	VMOVUPD      320(BX), Y4
+	VFMADD213PD  384(BX), Y3, Y4
+	VFMADD213PD  448(BX), Y3, Y4
+	VFMADD213PD  512(BX), Y3, Y4
+	VFMADD213PD  576(BX), Y3, Y4
+	VFMADD213PD  640(BX), Y3, Y4
+	VFMADD213PD  704(BX), Y3, Y4
+	VFMADD213PD  768(BX), Y3, Y4
+	VFMADD213PD  832(BX), Y3, Y4
+	VFMADD213PD  896(BX), Y3, Y4
+	VFMADD213PD  960(BX), Y3, Y4
+	VFMADD213PD  1024(BX), Y3, Y4
+	VFMADD213PD  1088(BX), Y3, Y4
+	VFMADD213PD  1152(BX), Y3, Y4
+	VPSLLQ       $0x34, Y0, Y0
+	VPADDQ       Y0, Y4, Y4
+	VSUBPD       Y2, Y2, Y2
+	VADDPD       Y2, Y4, Y4
+	VMASKMOVPD   Y4, Y1, (CX)(SI*1)
 
 end:
 	VZEROUPPER

@@ -14,6 +14,11 @@ func double4x4AVX512(k int, a **float64, b **float64, sums *float64)
 //go:noescape
 func addDoublesAVX512(n int, y *float64, count int, w *float64, rows **float64)
 
+// expDoublesAVX512 writes the exponentials of max(x-top, -700), at most 1, into y, all of n numbers.
+//
+//go:noescape
+func expDoublesAVX512(n int, y *float64, x *float64, top float64)
+
 // double4x3AVX256 writes the products of 4 rows with 3 others, all of k numbers, row by row.
 //
 //go:noescape
@@ -23,3 +28,8 @@ func double4x3AVX256(k int, a **float64, b **float64, sums *float64)
 //
 //go:noescape
 func addDoublesAVX256(n int, y *float64, count int, w *float64, rows **float64)
+
+// expDoublesAVX256 writes the exponentials of max(x-top, -700), at most 1, into y, all of n numbers.
+//
+//go:noescape
+func expDoublesAVX256(n int, y *float64, x *float64, top float64)

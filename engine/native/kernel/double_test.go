@@ -146,3 +146,65 @@ func BenchmarkDoubles(b *testing.B) {
 		})
 	}
 }
+
+// exactExp is e^x to 100 bits and more.
+func exactExp(x float64) *big.Float {
+	const halvings = 12
+	of := func(v float64) *big.Float { return new(big.Float).SetPrec(200).SetFloat64(v) }
+	r := of(x)
+	r.SetMantExp(r, -halvings)
+	sum, term := of(1), of(1)
+	for k := 1; k < 30; k++ {
+		term.Quo(term.Mul(term, r), of(float64(k)))
+		sum.Add(sum, term)
+	}
+	for range halvings {
+		sum.Mul(sum, sum)
+	}
+	return sum
+}
+
+// Exponentials of every level are within an ulp, for all ends of vectors, in place, too; what is not a number stays
+// none, and nothing is written elsewhere.
+func TestDoublesAreExponentials(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, l := range Levels() {
+		for _, n := range []int{1, 2, 3, 4, 5, 7, 8, 9, 64, 100} {
+			x, top := make([]float64, n), 3.25
+			for i := range x {
+				x[i] = top - []float64{0, rng.ExpFloat64(), 100 * rng.ExpFloat64(), 1e-9 * rng.Float64()}[i%4]
+			}
+			x[0], x[n-1] = top, top-math.Ln2/2
+			y := slices.Repeat([]float64{-7}, n+1)
+			DoublesAt(l).Exps(y[:n], x, top)
+			for i, got := range y[:n] {
+				want, _ := exactExp(max(x[i]-top, leastExp)).Float64()
+				if math.Abs(got-want) > 0x1p-52*want {
+					t.Errorf("%v: exp(%v) of %d is %v, want %v", l, x[i]-top, n, got, want)
+				}
+			}
+			if y[n] != -7 {
+				t.Errorf("%v: wrote behind %d exponentials", l, n)
+			}
+			DoublesAt(l).Exps(x, x, top)
+			if !slices.Equal(x, y[:n]) {
+				t.Errorf("%v: %d exponentials differ in place", l, n)
+			}
+		}
+		none := math.Float64frombits(0x7ff8000000000fff)
+		bad := []float64{math.NaN(), math.Inf(-1), -1e300, 0, none, -1, -700, -701, -2}
+		y := make([]float64, len(bad))
+		DoublesAt(l).Exps(y, bad, 0)
+		least, _ := exactExp(leastExp).Float64()
+		for i, got := range y {
+			switch v := bad[i]; {
+			case v != v && got == got, v == 0 && got != 1, v < -600 && math.Abs(got/least-1) > 1e-15:
+				t.Errorf("%v: exp(%v) is %v", l, v, got)
+			}
+		}
+		DoublesAt(l).Exps(y, bad, math.NaN())
+		if slices.ContainsFunc(y, func(v float64) bool { return v == v }) {
+			t.Errorf("%v: less than no number: %v", l, y)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-// Command double writes the kernels of package kernel that multiply and add rows of float64, for
+// Command double writes the kernels of package kernel that multiply and add rows of float64, and take exponentials, for
 // AVX-512 and for AVX2 with FMA.
 //
 // Run it by go generate in the folder of package kernel.
@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -14,12 +15,13 @@ import (
 
 func main() {
 	ConstraintExpr("amd64")
-	bits := laneMasks()
+	bits, table := laneMasks(), expTable()
 	for _, f := range []family{
 		{isa: "512", lanes: 8, rows: 4, cols: 4}, {isa: "256", lanes: 4, rows: 4, cols: 3, bits: bits},
 	} {
 		f.dots()
 		f.addRows()
+		f.exps(table)
 	}
 	Generate()
 }
@@ -237,4 +239,94 @@ func (f family) across(x VecVirtual) Register {
 	VPERMILPD(Imm(1), quarter, t)
 	VADDPD(t, quarter, quarter)
 	return quarter
+}
+
+// What expTable holds, each as often as a vector of AVX-512 has lanes: the least argument, what rounds to whole
+// numbers, log2 e, ln 2 as the sum of two numbers, and the coefficients of the Taylor series of exp. Between -ln(2)/2
+// and ln(2)/2 the series of degree 13 is within 2^-57 of exp.
+const (
+	expLeast = iota
+	expRound
+	expLog2E
+	expHigh
+	expLow
+	expSeries // of r^13 first
+	expDegree = 13
+)
+
+// expTable is the table of constants.
+func expTable() Mem {
+	g := GLOBL("double_exp_table", RODATA|NOPTR)
+	at := 0
+	add := func(v float64) {
+		for range 8 {
+			DATA(at, F64(v))
+			at += 8
+		}
+	}
+	for _, v := range []float64{-700, 0x1.8p52, math.Log2E, math.Ln2, 0x1.abc9e3b39803fp-56} {
+		add(v)
+	}
+	for k := expDegree; k >= 0; k-- {
+		factorial := 1.0
+		for i := 2; i <= k; i++ {
+			factorial *= float64(i)
+		}
+		add(1 / factorial)
+	}
+	return g
+}
+
+// exps writes the function of exponentials. x is n ln 2 + r, and e^x is 2^n e^r: n is added to the exponent.
+func (f family) exps(table Mem) {
+	name := "expDoublesAVX" + f.isa
+	TEXT(name, NOSPLIT, "func(n int, y, x *float64, top float64)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s writes the exponentials of max(x-top, -700), at most 1, into y, all of n numbers.", name))
+	n, y, x := Load(Param("n"), GP64()), Load(Param("y"), GP64()), Load(Param("x"), GP64())
+	top, constants := f.vec(), GP64()
+	t, _ := Param("top").Resolve()
+	VBROADCASTSD(t.Addr, top)
+	LEAQ(table, constants)
+	at := GP64()
+	XORQ(at, at)
+	Label("loop")
+	CMPQ(n, I32(int32(f.lanes)))
+	JLT(LabelRef("rest"))
+	f.exp(whole, at, x, y, constants, top)
+	ADDQ(I32(int32(8*f.lanes)), at)
+	SUBQ(I32(int32(f.lanes)), n)
+	JMP(LabelRef("loop"))
+	Label("rest")
+	TESTQ(n, n)
+	JLE(LabelRef("end"))
+	f.exp(f.some(n.(GPVirtual)), at, x, y, constants, top)
+	Label("end")
+	VZEROUPPER()
+	RET()
+}
+
+// exp is exps of one vector.
+func (f family) exp(by access, at, x, y, constants Register, top VecVirtual) {
+	constant := func(i int) Mem { return Mem{Base: constants, Disp: 64 * i} }
+	v, n, r, p := f.vec(), f.vec(), f.vec(), f.vec()
+	by.load(Mem{Base: x, Index: at, Scale: 1}, v)
+	VSUBPD(top, v, v)
+	VMOVUPD(constant(expLeast), p)
+	VMAXPD(v, p, v) // of what is no number that
+	VMOVUPD(constant(expRound), n)
+	VFMADD231PD(constant(expLog2E), v, n)
+	VSUBPD(constant(expRound), n, p)
+	VMOVUPD(v, r)
+	VFNMADD231PD(constant(expHigh), p, r)
+	VFNMADD231PD(constant(expLow), p, r)
+	VMOVUPD(constant(expSeries), p)
+	for k := 1; k <= expDegree; k++ {
+		VFMADD213PD(constant(expSeries+k), r, p)
+	}
+	VPSLLQ(Imm(52), n, n)
+	VPADDQ(n, p, p)
+	VSUBPD(v, v, v) // 0, or no number
+	VADDPD(v, p, p)
+	by.store(p, Mem{Base: y, Index: at, Scale: 1})
 }
