@@ -113,7 +113,7 @@ const scalingShare = 3
 
 // Groups returns the groups of cases.
 func Groups() []string {
-	return []string{"train", "conv", "images", "cifar", "transformers", "bf16", "sample", "likelihood", "coupling",
+	return []string{"train", "conv", "images", "transformers", "published", "bf16", "sample", "likelihood", "coupling",
 		"scaling"}
 }
 

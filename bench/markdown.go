@@ -23,16 +23,17 @@ var chapters = []struct{ group, title, text string }{
 			"- velocity: one evaluation.\n" +
 			"- vjp: an evaluation with a vector-Jacobian product, as in a likelihood by Hutchinson's estimate.\n" +
 			"- train: a training step. flowmatch also averages the weights in it."},
-	{"cifar", "A UNet of CIFAR-10",
-		"The UNet of torchcfm's example of CIFAR-10, of 35.7 million weights: an evaluation for one image and for " +
-			"16. PyTorch runs torchcfm's own module, and onnxruntime the same as an ONNX file.\n\n" +
-			"bf16: products in bfloat16, of weights that flowmatch holds so; in PyTorch under autocast. onnxruntime " +
-			"has no such products on a CPU."},
 	{"transformers", "A transformer of images",
 		"DiT-S/2 on latents of 32x32x4: 12 blocks of 256 tokens, 384 wide, 6 heads. PyTorch has the same layers, " +
-			"with its own attention, and onnxruntime has them as an ONNX file.\n\n" +
-			"- velocity: one evaluation; bf16 as above.\n" +
+			"with its own attention.\n\n" +
+			"- velocity: one evaluation.\n" +
 			"- train: a training step. flowmatch also averages the weights in it."},
+	{"published", "Networks that others published",
+		"An evaluation for one point and for 16, of the UNet of torchcfm's example of CIFAR-10 (35.7 million weights) " +
+			"and of DiT-S/2. PyTorch runs torchcfm's own module, without torch.compile, which takes minutes a " +
+			"case, and onnxruntime what PyTorch exports.\n\n" +
+			"bf16: products in bfloat16, of weights that flowmatch holds so; in PyTorch under autocast. onnxruntime " +
+			"has no such products on a CPU."},
 	{"bf16", "Training in bfloat16",
 		"Steps with products in bfloat16 and weights in float32 (train.precision: bf16), beside PyTorch's autocast " +
 			"with its fused Adam. How flowmatch makes such products depends on the CPU: flowmatch doctor says it. " +

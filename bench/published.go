@@ -13,7 +13,7 @@ const cifarDim = 32 * 32 * 3
 
 // cifarFLOPS is the number of operations in the convolutions and matrix products of one evaluation for one image, as
 // PyTorch counts them.
-const cifarFLOPS = 12_148_801_536
+const cifarFLOPS = 12_443_713_536
 
 // velocityBatches are those that velocities of the networks of others are timed at.
 var velocityBatches = []int{1, 16}
@@ -31,12 +31,18 @@ func cifarNet() nn.Config {
 		Time: &nn.TimeFeatures{Scale: 1}}}
 }
 
-func cifarCases() (out []Case) {
-	for _, p := range precisions {
-		for _, batch := range velocityBatches {
-			out = append(out, Case{Name: fmt.Sprintf("velocity %scifar-unet B%d", p.name, batch), Group: "cifar",
-				Unit: "call", Most: 30, flops: float64(batch) * cifarFLOPS,
-				prepare: velocityOf(cifarNet(), p.Precision, batch)})
+func publishedCases() (out []Case) {
+	for _, n := range []struct {
+		name  string
+		net   nn.Config
+		flops float64
+	}{{"cifar-unet", cifarNet(), cifarFLOPS}, {"DiT-S/2", transformer(), transformerFLOPS}} {
+		for _, p := range precisions {
+			for _, batch := range velocityBatches {
+				out = append(out, Case{Name: fmt.Sprintf("velocity %s%s B%d", p.name, n.name, batch),
+					Group: "published", Unit: "call", Most: 30, flops: float64(batch) * n.flops,
+					prepare: velocityOf(n.net, p.Precision, batch)})
+			}
 		}
 	}
 	return out

@@ -11,7 +11,7 @@ const (
 	latentSide, latentChannels = 32, 4
 	latentDim                  = latentSide * latentSide * latentChannels
 	latentClasses              = 1000
-	trainLatents               = 4 // examples in a step
+	latentBatch                = 4
 )
 
 // transformerFLOPS is the number of operations in the matrix products of one evaluation for one image: of
@@ -23,17 +23,13 @@ func transformerCases() (out []Case) {
 		out = append(out, Case{Name: fmt.Sprintf("%sDiT-S/2 B%d", what, batch), Group: "transformers", Unit: "call",
 			Most: 30, flops: passes * float64(batch) * transformerFLOPS, prepare: prepare})
 	}
-	for _, p := range precisions {
-		for _, batch := range velocityBatches {
-			add("velocity "+p.name, batch, 1, velocityOf(transformer(), p.Precision, batch))
-		}
-	}
-	add("train ", trainLatents, 3, func(eng *nn.Engine) (work, error) {
+	add("velocity ", latentBatch, 1, velocityOf(transformer(), "", latentBatch))
+	add("train ", latentBatch, 3, func(eng *nn.Engine) (work, error) {
 		net, err := nn.New(eng, transformer(), benchSeed)
 		if err != nil {
 			return nil, err
 		}
-		return steps(net, noise{latentDim, latentClasses}, trainLatents, nn.StepOptions{})
+		return steps(net, noise{latentDim, latentClasses}, latentBatch, nn.StepOptions{})
 	})
 	return out
 }

@@ -157,8 +157,8 @@ def images(what, half=False):
     return ways
 
 
-def velocity(make, shape, batch, half=False):
-    """One evaluation of a network, as it is and compiled; half: under autocast."""
+def velocity(make, shape, batch, half=False, compiles=False):
+    """One evaluation of a network, as it is and, if it is to be, compiled; half: under autocast."""
     def work(compiled):
         net = make().eval()
         if compiled:
@@ -171,7 +171,8 @@ def velocity(make, shape, batch, half=False):
                 net(t, x, label)
         return velocity
     name = " autocast" if half else ""
-    return {"torch" + name: work(False), "torch.compile" + name: work(True)}
+    ways = {"torch" + name: work(False)}
+    return ways | ({"torch.compile" + name: work(True)} if compiles else {})
 
 
 def transformer_steps(batch):
@@ -202,6 +203,7 @@ def main():
     for what in "velocity", "vjp", "train":
         cases[f"{what} unet32 28x28 B64"] = partial(images, what)
     cases["train DiT-S/2 B4"] = partial(transformer_steps, 4)
+    cases["velocity DiT-S/2 B4"] = partial(velocity, DiT, (4, 32, 32), 4, compiles=True)
     for name, make, shape, batch in networks.velocities():
         cases[f"velocity {name} B{batch}"] = partial(velocity, make, shape, batch)
         cases[f"velocity bf16 {name} B{batch}"] = partial(velocity, make, shape, batch, True)

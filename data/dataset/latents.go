@@ -39,7 +39,7 @@ func (c Config) latentSet(m, apart *image.Collection, seed uint64) (*data.Set, e
 	}
 	e, err := c.OpenEncoder(c.Encoder, of3(m.Shape))
 	if err != nil {
-		return nil, fmt.Errorf("data: encoder: %w", err)
+		return nil, fmt.Errorf("data.encoder: %w", err)
 	}
 	l, err := c.encode(m, e, c.Path, c.Flip)
 	if err != nil {
