@@ -112,6 +112,10 @@ func (e Encoder) fits(shape []int) error {
 	if len(of) == 2 {
 		of = append(of, 1)
 	}
+	if e.Encode == nil || len(e.Latents) != 3 || slices.Min(e.Latents) < 1 {
+		return fmt.Errorf("data: an encoder without Encode, or of latents of the shape %v; want height, width and "+
+			"channels", e.Latents)
+	}
 	if !slices.Equal(of, e.Image) {
 		return fmt.Errorf("data: the encoder is for images of shape %v, and these have %v", e.Image, of)
 	}
@@ -318,12 +322,12 @@ func (l *Latents) Stored() string {
 	return l.file.Name()
 }
 
-// Points returns the latents as a set of points, and Mirrored one in which each is that of the mirrored image with
-// probability 1/2, for which they must be made with Flip. Both are a [data.PartReader], share l, and draw one number
-// of rng for each point where anything is drawn.
+// Points returns the latents as a set of points, which is a [data.PartReader] and shares l. Of latents that are drawn
+// rng must not be nil: one number of it is used for each point.
 func (l *Latents) Points() data.Finite { return latentPoints{l, false} }
 
-// Mirrored: see Points.
+// Mirrored returns Points in which each is the latent of the mirrored image with probability 1/2: they must be made with
+// Flip. rng must not be nil.
 func (l *Latents) Mirrored() (data.Finite, error) {
 	if !l.flipped {
 		return nil, errors.New("data: latents of mirrored images are not there; they are made with Flip")
@@ -345,6 +349,9 @@ func (p latentPoints) Context() int { return 0 }
 
 // Read implements [data.Finite].
 func (p latentPoints) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+	if err := data.CheckRead(p, x, given, index); err != nil {
+		return err
+	}
 	return p.ReadPart(x, given, index, 0, rng)
 }
 
