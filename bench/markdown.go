@@ -29,7 +29,7 @@ var chapters = []struct{ group, title, text string }{
 			"- velocity: one evaluation.\n" +
 			"- train: a training step. flowmatch also averages the weights in it."},
 	{"published", "Networks that others published",
-		"An evaluation for one point and for 16, of the UNet of torchcfm's example of CIFAR-10 (35.7 million weights) " +
+		"An evaluation of one point and of 16: of the UNet of torchcfm's example of CIFAR-10 (36 million weights) " +
 			"and of DiT-S/2. PyTorch runs torchcfm's own module, without torch.compile, which takes minutes a " +
 			"case, and onnxruntime what PyTorch exports.\n\n" +
 			"bf16: products in bfloat16, of weights that flowmatch holds so; in PyTorch under autocast. onnxruntime " +

@@ -326,8 +326,8 @@ func (l *Latents) Stored() string {
 // rng must not be nil: one number of it is used for each point.
 func (l *Latents) Points() data.Finite { return latentPoints{l, false} }
 
-// Mirrored returns Points in which each is the latent of the mirrored image with probability 1/2: they must be made with
-// Flip. rng must not be nil.
+// Mirrored returns Points in which each is the latent of the mirrored image with probability 1/2: they must be made
+// with Flip. rng must not be nil.
 func (l *Latents) Mirrored() (data.Finite, error) {
 	if !l.flipped {
 		return nil, errors.New("data: latents of mirrored images are not there; they are made with Flip")

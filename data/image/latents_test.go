@@ -229,18 +229,18 @@ func TestImagesThatAnEncoderDoesNotTakeAreErrors(t *testing.T) {
 		mean.Row(3)[1] = math.Inf(1)
 		return mean, flow.NewBatch(x.N, 2), nil
 	}
+	for want, e := range map[string]Encoder{"an encoder without Encode": {}, "for images of shape [2 4 3]": wrong,
+		"no memory left": broken, "+Inf of image 4": odd} {
+		if _, err := Encode(steps(t, 5), e, LatentOptions{Limit: 1 << 20}); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
 	l, err := Encode(steps(t, 5), quarters(&calls), LatentOptions{Limit: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Points().Read(flow.NewBatch(3, 2), flow.Given{}, []int{1, 2}, nil); err == nil {
 		t.Error("three latents were read of two images")
-	}
-	for want, e := range map[string]Encoder{"an encoder without Encode": {}, "for images of shape [2 4 3]": wrong, "no memory left": broken,
-		"+Inf of image 4": odd} {
-		if _, err := Encode(steps(t, 5), e, LatentOptions{Limit: 1 << 20}); err == nil ||
-			!strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
 	}
 }

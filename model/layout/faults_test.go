@@ -76,7 +76,6 @@ func TestSettingsThatAreWrongAreNamed(t *testing.T) {
 	}{
 		{"torchcfm's UNet", []string{"image_size=0"}, "image_size is 0"},
 		{"torchcfm's UNet", []string{"num_head_channels=-1", "num_heads=-1"}, "the heads of attention cannot be told"},
-		{"torchcfm's UNet", []string{"num_head_channels=-1", "num_heads=-1", "num_haeds=2"}, `did you mean "num_heads"`},
 		{"torchcfm's UNet", []string{"num_channels=64"}, "the tensors are those of 32"},
 		{"torchcfm's UNet", []string{"num_res_block=1"}, `did you mean "num_res_blocks"`},
 		{"torchcfm's UNet", []string{"time_scale=2", "time_shift=3"}, ""},

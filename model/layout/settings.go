@@ -38,15 +38,15 @@ func (s *settings) put(key, from string, v any) {
 	s.values[key] = v
 }
 
-// done reports settings that nobody has read, which may be misspelt, and what was wrong.
+// done reports what was wrong, and settings that nobody has read.
 func (s *settings) done() error {
+	if len(s.errs) > 0 {
+		return s.errs[0]
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.values)) {
 		if !s.known[key] && !strings.HasPrefix(key, "_") { // as _class_name of diffusers
 			return asked{choice.Check("setting", key, slices.Sorted(maps.Keys(s.known)))}
 		}
-	}
-	if len(s.errs) > 0 {
-		return s.errs[0]
 	}
 	return nil
 }
