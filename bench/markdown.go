@@ -89,7 +89,7 @@ func Markdown(w io.Writer, reports []Report, command string, pictures map[string
 		"Compilation is not timed. The figures of each processor are a JSON file in the folder beside this page, "+
 		"which the command adds or replaces.", "")
 	p.line("`scripts/gpu-bench.sh` checks and times the XLA backend on an NVIDIA GPU, beside torch.compile. It was "+
-		"rehearsed on a CPU and not yet run on a GPU, so this page has no figures of one.", "")
+		"not yet run on a GPU, so this page has no figures of one.", "")
 	for _, r := range reports {
 		p.report(r, pictures[r.Slug()])
 	}
