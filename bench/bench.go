@@ -113,7 +113,8 @@ const scalingShare = 3
 
 // Groups returns the groups of cases.
 func Groups() []string {
-	return []string{"train", "conv", "images", "transformers", "bf16", "sample", "likelihood", "coupling", "scaling"}
+	return []string{"train", "conv", "images", "transformers", "published", "bf16", "sample", "likelihood", "coupling",
+		"scaling"}
 }
 
 // Cases returns the cases of a group, or of "all", only the quick ones if so

@@ -36,7 +36,7 @@ var trainings = []struct {
 
 // cases returns every case there is.
 func cases() []Case {
-	return slices.Concat(trainCases(), convCases(), imageCases(), transformerCases(), halfCases(),
+	return slices.Concat(trainCases(), convCases(), imageCases(), transformerCases(), publishedCases(), halfCases(),
 		solveCases(), couplingCases(), scalingCases())
 }
 

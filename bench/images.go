@@ -60,12 +60,12 @@ func imageVelocity(eng *nn.Engine) (work, error) {
 	if err != nil {
 		return nil, err
 	}
-	return velocities(net, imageDim, imageBatch)
+	return velocities(net, flow.Given{Label: []int32{3}}, imageDim, imageBatch)
 }
 
-// velocities evaluates the field of a network with a label; a unit is one evaluation for the whole batch.
-func velocities(net *nn.Net, dim, batch int) (work, error) {
-	f, err := net.Bind(flow.Given{Label: []int32{3}})
+// velocities evaluates the field of a network; a unit is one evaluation for the whole batch.
+func velocities(net *nn.Net, given flow.Given, dim, batch int) (work, error) {
+	f, err := net.Bind(given)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,12 @@ var chapters = []struct{ group, title, text string }{
 			"with its own attention.\n\n" +
 			"- velocity: one evaluation.\n" +
 			"- train: a training step. flowmatch also averages the weights in it."},
+	{"published", "Networks that others published",
+		"An evaluation of one point and of 16: of the UNet of torchcfm's example of CIFAR-10 (36 million weights) " +
+			"and of DiT-S/2. PyTorch runs torchcfm's own module, without torch.compile, which takes minutes a " +
+			"case, and onnxruntime what PyTorch exports.\n\n" +
+			"bf16: products in bfloat16, of weights that flowmatch holds so; in PyTorch under autocast. onnxruntime " +
+			"has no such products on a CPU."},
 	{"bf16", "Training in bfloat16",
 		"Steps with products in bfloat16 and weights in float32 (train.precision: bf16), beside PyTorch's autocast " +
 			"with its fused Adam. How flowmatch makes such products depends on the CPU: flowmatch doctor says it. " +
@@ -70,18 +76,20 @@ var axisText = map[string]string{
 func Markdown(w io.Writer, reports []Report, command string, pictures map[string]map[string]string) error {
 	p := &page{}
 	p.line("# Performance", "")
-	p.line("The times of flowmatch and of the same work in PyTorch, JAX and POT, measured in turns on one "+
-		"machine with nothing else to do. Each processor has a section.", "")
+	p.line("The times of flowmatch and of the same work in PyTorch, onnxruntime, JAX and POT, measured in turns on "+
+		"one machine with nothing else to do. Each processor has a section.", "")
 	p.line("The ratio is the time of flowmatch over that of the fastest other library: below 1, flowmatch is "+
 		"faster. Where its quartiles are beside it, it is the median over rounds, of times measured one right "+
 		"after the other; elsewhere it is that of the least times. The target is a ratio to stay within. "+
 		fmt.Sprintf("Bold is the fastest, if it is ahead by more than %.0f %%.", 100*tie), "")
 	p.line("## How it was measured", "", "This page is the output of one command:", "")
-	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
-		command, "```", "")
+	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, onnxruntime, JAX and POT",
+		"go build ./cmd/flowmatch", command, "```", "")
 	p.line("Each time is the lowest per-round mean. The rounds of flowmatch and of the other libraries alternate. "+
 		"Compilation is not timed. The figures of each processor are a JSON file in the folder beside this page, "+
 		"which the command adds or replaces.", "")
+	p.line("`scripts/gpu-bench.sh` checks and times the XLA backend on an NVIDIA GPU, beside torch.compile. It was "+
+		"not yet run on a GPU, so this page has no figures of one.", "")
 	for _, r := range reports {
 		p.report(r, pictures[r.Slug()])
 	}

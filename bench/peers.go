@@ -25,7 +25,7 @@ var peerFiles embed.FS
 var ErrPeers = errors.New("the Python peers cannot be run")
 
 // peerPrograms are the peers, by what they compare with.
-var peerPrograms = []string{"with_torch.py", "with_jax.py", "with_pot.py"}
+var peerPrograms = []string{"with_torch.py", "with_onnx.py", "with_jax.py", "with_pot.py"}
 
 // Peers are the Python programs that time the same cases with other libraries.
 // They run, waiting to be asked, until Close.

@@ -18,36 +18,23 @@ const (
 // 12 blocks of 256 tokens, 384 wide, those of the linear maps (24·384² a token) and of attention (4·256·384).
 const transformerFLOPS = 12 * 256 * (24*384*384 + 4*256*384)
 
-func transformerCases() []Case {
-	one := func(what string, batch int, passes float64, prepare func(eng *nn.Engine) (work, error)) Case {
-		return Case{Name: fmt.Sprintf("%s DiT-S/2 B%d", what, batch), Group: "transformers", Unit: "call", Most: 30,
-			flops: passes * float64(batch) * transformerFLOPS, prepare: prepare}
+func transformerCases() (out []Case) {
+	add := func(what string, batch int, passes float64, prepare func(eng *nn.Engine) (work, error)) {
+		out = append(out, Case{Name: fmt.Sprintf("%sDiT-S/2 B%d", what, batch), Group: "transformers", Unit: "call",
+			Most: 30, flops: passes * float64(batch) * transformerFLOPS, prepare: prepare})
 	}
-	return []Case{
-		one("velocity", 1, 1, transformerVelocity(1)),
-		one("velocity", latentBatch, 1, transformerVelocity(latentBatch)),
-		one("train", latentBatch, 3, func(eng *nn.Engine) (work, error) {
-			net, err := transformer(eng)
-			if err != nil {
-				return nil, err
-			}
-			return steps(net, noise{latentDim, latentClasses}, latentBatch, nn.StepOptions{})
-		}),
-	}
-}
-
-func transformer(eng *nn.Engine) (*nn.Net, error) {
-	net := &nn.DiT{Image: []int{latentSide, latentSide, latentChannels}}
-	return nn.New(eng, nn.Config{Dim: latentDim, Classes: latentClasses, DiT: net}, benchSeed)
-}
-
-// transformerVelocity evaluates the field; a unit is one evaluation for the whole batch.
-func transformerVelocity(batch int) func(eng *nn.Engine) (work, error) {
-	return func(eng *nn.Engine) (work, error) {
-		net, err := transformer(eng)
+	add("velocity ", latentBatch, 1, velocityOf(transformer(), "", latentBatch))
+	add("train ", latentBatch, 3, func(eng *nn.Engine) (work, error) {
+		net, err := nn.New(eng, transformer(), benchSeed)
 		if err != nil {
 			return nil, err
 		}
-		return velocities(net, latentDim, batch)
-	}
+		return steps(net, noise{latentDim, latentClasses}, latentBatch, nn.StepOptions{})
+	})
+	return out
+}
+
+func transformer() nn.Config {
+	return nn.Config{Dim: latentDim, Classes: latentClasses,
+		DiT: &nn.DiT{Image: []int{latentSide, latentSide, latentChannels}}}
 }

@@ -16,6 +16,9 @@ func (s *Set) Describe() []string {
 		what := "rows"
 		if s.Kind == KindImages {
 			what = "images"
+			if s.Encoded != nil {
+				what = "latents"
+			}
 		}
 		lines = append(lines, what+" are read from disk as they are needed (data.memory), from "+s.Stored)
 	}
@@ -52,11 +55,10 @@ func shaped(shape []int) string {
 func (s *Set) points() string {
 	switch {
 	case s.Kind == KindImages:
-		var sides []string
-		for _, side := range s.Image() {
-			sides = append(sides, fmt.Sprint(side))
+		if s.Encoded != nil {
+			return fmt.Sprintf("%slatents of %s, of images of %s", s.count(), sides(s.Image()), sides(s.Encoded))
 		}
-		return fmt.Sprintf("%simages of %s", s.count(), strings.Join(sides, "x"))
+		return fmt.Sprintf("%simages of %s", s.count(), sides(s.Image()))
 	case s.Space != nil:
 		return fmt.Sprintf("%s%s, in columns %s", s.count(), manifold.Points(s.Space.Manifold()),
 			choice.List(s.Space.Columns))
@@ -72,6 +74,15 @@ func (s *Set) points() string {
 		names = s.Schema.Names()
 	}
 	return fmt.Sprintf("%srows of %d columns%s: %s", s.count(), len(names), from, choice.List(names))
+}
+
+// sides writes a shape as 32x32x4.
+func sides(shape []int) string {
+	var all []string
+	for _, side := range shape {
+		all = append(all, fmt.Sprint(side))
+	}
+	return strings.Join(all, "x")
 }
 
 // count is how many points there are, and a blank; empty where the law has no end of them.

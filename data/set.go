@@ -27,10 +27,15 @@ const (
 // Set is data ready to train on and to evaluate with. All points it hands out are
 // in model units.
 type Set struct {
-	Name  string
-	Kind  string // KindSynthetic, KindTable, KindUCI, KindSimulator, or KindImages whatever files they came from
-	Dim   int    // D
-	Shape []int  // of one point: [2], [28, 28]; its product is D
+	Name string
+	// Kind is KindSynthetic, KindTable, KindUCI, KindSimulator, or KindImages whatever files they came from, also of
+	// latents of images.
+	Kind  string
+	Dim   int   // D
+	Shape []int // of one point: [2], [28, 28]; its product is D
+
+	// Encoded is the height, width and channels of the images whose latents the points are; nil where they are none.
+	Encoded []int
 
 	Columns []string // names of the coordinates of a table; nil otherwise
 	Header  bool     // whether these are the first line of a text
@@ -130,8 +135,8 @@ func (s *Set) Original(x flow.Batch) {
 	}
 }
 
-// Image returns the height, width and number of channels of an image; nil for data
-// that are no images.
+// Image returns the height, width and number of channels of an image, or of latents of one; nil for data
+// that are neither.
 func (s *Set) Image() []int {
 	switch {
 	case s.Kind != KindImages:

@@ -157,6 +157,9 @@ func (s Subject) ofImages() (Subject, data.Finite, error) {
 	if shape := s.Model.Spec().Shape; s.Model.Spec().Image() == nil {
 		return s, nil, fmt.Errorf("eval: features are of images; the model's points are of shape %v", shape)
 	}
+	if s.Set != nil && s.Set.Encoded != nil {
+		return s, nil, errors.New("eval: features are of images, and the points are latents of images")
+	}
 	test, err := s.held()
 	if err == nil && (s.Set.TrainSet == nil || s.Set.TrainSet.Len() == 0) {
 		err = errors.New("eval: features are compared with those of training images, too; set Set.TrainSet")

@@ -13,12 +13,14 @@ import (
 
 // Report is what evaluation measures, with all that the figures depend on.
 type Report struct {
-	Run     string `json:"run"`  // Subject.Name
-	Step    int    `json:"step"` // optimizer steps behind the model
-	Data    string `json:"data"`
-	Backend string `json:"backend"`
-	Seed    uint64 `json:"seed"`
-	Solver  string `json:"solver"` // of the samples
+	Run  string `json:"run"`  // Subject.Name
+	Step int    `json:"step"` // optimizer steps behind the model
+	Data string `json:"data"`
+	// OfLatents says that the points, and all figures, are of latents of images.
+	OfLatents bool   `json:"of_latents,omitempty"`
+	Backend   string `json:"backend"`
+	Seed      uint64 `json:"seed"`
+	Solver    string `json:"solver"` // of the samples
 	// Warnings say what is to be known beside the figures, one sentence each.
 	Warnings []string `json:"warnings,omitempty"`
 	// Condition is what the model is given of each image; absent: nothing.
@@ -153,7 +155,7 @@ func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
 		rep.Warnings = append(rep.Warnings, why)
 	}
 	if s.Set != nil {
-		rep.Data = s.Set.Name
+		rep.Data, rep.OfLatents = s.Set.Name, s.Set.Encoded != nil
 	}
 	_, without := s.held()
 	if s.Set == nil {

@@ -124,6 +124,24 @@ func OpenEncoder(path string, eng *nn.Engine) (e *nn.Encoder, err error) {
 	return e, err
 }
 
+// ReadAutoencoder reads a file of [SaveAutoencoder] whole: what it describes, and the numbers of each of its tensors.
+func ReadAutoencoder(path string) (a nn.Autoencoder, tensors map[string][]float32, err error) {
+	tensors = map[string][]float32{}
+	err = readAutoencoder(path, func(of nn.Autoencoder, f *tensorFile) error {
+		a = of
+		encoder, decoder, err := of.Tensors()
+		for _, t := range slices.Concat(encoder, decoder) {
+			var numbers []float32
+			if numbers, err = f.read(t.Name, t.Shape); err != nil {
+				return err
+			}
+			tensors[t.Name] = slices.Clone(numbers)
+		}
+		return err
+	})
+	return a, tensors, err
+}
+
 // readAutoencoder opens a file of SaveAutoencoder, and reports sizes that it cannot be of.
 func readAutoencoder(path string, use func(a nn.Autoencoder, f *tensorFile) error) error {
 	return readFile(path, "autoencoder", func(f *tensorFile) error {

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -9,6 +10,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
+
+	"flowmatch/engine/native"
 )
 
 // program is a function of tensors, compiled once for each size of its inputs, at
@@ -28,10 +31,17 @@ type program struct {
 	devices int
 	// embedded says that the contexts among its inputs are embedded.
 	embedded bool
+	// large is how many bytes of weights are so many that the program is kept for few sizes; 0: largeWeights.
+	large int64
 
 	mu       sync.Mutex
 	compiled map[size]*compiled
+	uses     int // calls of frame
 }
+
+// On the native engine a program whose first input, the weights, has at least so many bytes is kept for the sizes used
+// last: the engine holds a packed copy of the weights for each.
+const largeWeights, sizesOfLarge = 256 << 20, 2
 
 // size is what the shapes of a program's inputs depend on.
 type size struct{ rows, tangents int }
@@ -42,6 +52,7 @@ type compiled struct {
 	inputs  []shapes.Shape
 	update  []int
 	devices int
+	used    int // when it was last, in calls of frame
 	free    []*frame
 }
 
@@ -91,6 +102,9 @@ func (p *program) frame(rows, tangents int) (*frame, error) {
 		}
 		p.compiled[s] = c
 	}
+	p.uses++
+	c.used = p.uses
+	p.forget()
 	if n := len(c.free); n > 0 {
 		f := c.free[n-1]
 		c.free = c.free[:n-1]
@@ -103,6 +117,22 @@ func (p *program) frame(rows, tangents int) (*frame, error) {
 		f.peers = append(f.peers, peer)
 	}
 	return f, err
+}
+
+// forget lets go of the sizes of a large network that were not used for longest.
+func (p *program) forget() {
+	for len(p.compiled) > sizesOfLarge && p.eng.name == native.Name {
+		var oldest size
+		for s, c := range p.compiled {
+			if len(c.inputs) == 0 || c.inputs[0].ByteSize() < cmp.Or(p.large, largeWeights) {
+				return
+			}
+			if old := p.compiled[oldest]; old == nil || c.used < old.used {
+				oldest = s
+			}
+		}
+		delete(p.compiled, oldest)
+	}
 }
 
 // back returns a frame to its program.

@@ -65,6 +65,9 @@ func about(r eval.Report) []Line {
 	var l lines
 	l.head("run", "%s, step %d", r.Run, r.Step)
 	l.head("data", "%s", r.Data)
+	if r.OfLatents {
+		l.head("points", "latents of images: all figures are of latents, and not of images")
+	}
 	l.head("solver", "%s", r.Solver)
 	if c := r.Condition; c != nil {
 		l.head("condition", "%s: densities are of images given it", c)

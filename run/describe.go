@@ -83,6 +83,7 @@ func allowed() map[string][]string {
 		},
 		"data.standardize":           {dataset.StandardizeNone, dataset.StandardizeColumns, dataset.StandardizeScalar},
 		"data.layout":                image.Layouts(),
+		"data.posterior":             {dataset.PosteriorSample, dataset.PosteriorMean},
 		"data.corrupt":               {dataset.CorruptFail, dataset.CorruptSkip},
 		"source.name":                synth.Names(),
 		"path.name":                  path.Names(),

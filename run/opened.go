@@ -35,12 +35,12 @@ func (s *session) opened() (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Run{Dir: s.dir, Config: cfg, Model: m, Step: step, open: s.data}, nil
+	return &Run{Dir: s.dir, Config: cfg, Model: m, Step: step, open: s.data, decoder: s.decoder}, nil
 }
 
 // during returns the session as a run under way, with its data and a network of its trainer.
 func (s *session) during(m *model.Model, step int) *Run {
-	return &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step, open: s.data}
+	return &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step, open: s.data, decoder: s.decoder}
 }
 
 // data is the open of a run whose data are open already.

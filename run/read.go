@@ -209,6 +209,7 @@ func (c *Config) paths() map[string]*string {
 		"train.teacher": &c.Train.Teacher, "data.path": &c.Data.Path, "data.labels_path": &c.Data.LabelsPath,
 		"data.context_path": &c.Data.ContextPath, "data.test_context_path": &c.Data.TestContextPath,
 		"data.test_path": &c.Data.TestPath, "data.test_labels_path": &c.Data.TestLabelsPath,
+		"data.encoder": &c.Data.Encoder,
 	}
 }
 

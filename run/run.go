@@ -305,11 +305,16 @@ func (r *Run) Grid() dataset.Grid {
 func (c Config) Open() (*data.Set, error) {
 	c.Data.Grid = gridOf(c.Net)
 	c.Data.Space = c.Space
+	c.Data.OpenEncoder = c.encoderOf()
 	set, err := c.Data.Open("", c.Seed)
 	if err != nil || c.Condition.Kind == "" {
 		return set, err
 	}
 	image := set.Image()
+	if set.Encoded != nil {
+		return nil, fmt.Errorf("%w: condition makes contexts of images, and with data.encoder the points are latents; "+
+			"leave one out", ErrSettings)
+	}
 	if image == nil {
 		return nil, fmt.Errorf("%w: condition is for images; these (%s) are of kind %s", ErrSettings,
 			set.Name, set.Kind)

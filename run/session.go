@@ -104,8 +104,9 @@ type session struct {
 	progress  train.Progress
 	begun     bool // it goes on from a checkpoint
 	from      int
-	warnings  []string // of the data
-	made      string   // the fingerprint of the pairs of the teacher; empty without one
+	warnings  []string                    // of the data
+	made      string                      // the fingerprint of the pairs of the teacher; empty without one
+	decoder   func() (*nn.Decoder, error) // of latents; nil: the points are none
 }
 
 // heldFolder is a folder whose lock is held.

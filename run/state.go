@@ -168,7 +168,7 @@ var ErrChanged = errors.New("run: settings have changed since the run began")
 // the same.
 var free = []string{
 	"backend", "eval.", "data.path", "data.tokenizer", "data.labels_path", "data.test_path", "data.test_labels_path",
-	"data.context_path", "data.test_context_path", "data.memory", "data.bounds.", "train.teacher",
+	"data.context_path", "data.test_context_path", "data.encoder", "data.memory", "data.bounds.", "train.teacher",
 	"train.steps", "train.log_every", "train.val_every", "train.patience", "train.checkpoint_every",
 	"train.snapshot_every",
 	"train.sample_every", "train.tensorboard", "train.precision", "train.accumulate", "train.recompute",
@@ -398,10 +398,11 @@ func flat(c any) (map[string]string, error) {
 
 // begin makes the folder that of the run, now that nothing keeps it from beginning.
 func (s *session) begin() error {
-	if s.begun {
-		return s.describe()
+	var err error
+	if !s.begun {
+		err = s.forget()
 	}
-	return errors.Join(s.forget(), s.describe())
+	return errors.Join(err, s.describe(), s.keepDecoder())
 }
 
 // besideData reports a folder that lies in that of the pictures to train on.

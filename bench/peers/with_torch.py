@@ -5,6 +5,7 @@ from functools import partial
 import torch
 import torchdiffeq
 
+import networks
 import peer
 from dit import DiT
 from unet import UNet
@@ -156,19 +157,31 @@ def images(what, half=False):
     return ways
 
 
-def transformers(what, batch):
-    """DiT-S/2 on latents of 32x32x4: see dit.py."""
+def velocity(make, shape, batch, half=False, compiles=False):
+    """One evaluation of a network, as it is and, if it is to be, compiled; half: under autocast."""
+    def work(compiled):
+        net = make().eval()
+        if compiled:
+            net.compile()
+        x, t, label = torch.randn(batch, *shape), torch.full((batch,), 0.5), torch.randint(0, 1000, (batch,))
+
+        @torch.no_grad()
+        def velocity():
+            with autocast(half):
+                net(t, x, label)
+        return velocity
+    name = " autocast" if half else ""
+    ways = {"torch" + name: work(False)}
+    return ways | ({"torch.compile" + name: work(True)} if compiles else {})
+
+
+def transformer_steps(batch):
+    """Training steps of DiT-S/2 on latents of 32x32x4: see dit.py."""
     def work(compiled):
         net, label = DiT(), torch.randint(0, 1000, (batch,))
         if compiled:
             net.compile()
         fresh = lambda: torch.randn(batch, 4, 32, 32)
-        x = fresh()
-        if what == "velocity":
-            @torch.no_grad()
-            def velocity():
-                net(torch.full((batch,), 0.5), x, label)
-            return velocity
         adam = torch.optim.Adam(net.parameters(), 1e-4, fused=True)
 
         def train():
@@ -189,8 +202,11 @@ def main():
     cases["conv3x3 64-64 32x32 B32 forward+backward"] = partial(conv, True)
     for what in "velocity", "vjp", "train":
         cases[f"{what} unet32 28x28 B64"] = partial(images, what)
-    for what, batch in ("velocity", 1), ("velocity", 4), ("train", 4):
-        cases[f"{what} DiT-S/2 B{batch}"] = partial(transformers, what, batch)
+    cases["train DiT-S/2 B4"] = partial(transformer_steps, 4)
+    cases["velocity DiT-S/2 B4"] = partial(velocity, DiT, (4, 32, 32), 4, compiles=True)
+    for name, make, shape, batch in networks.velocities():
+        cases[f"velocity {name} B{batch}"] = partial(velocity, make, shape, batch)
+        cases[f"velocity bf16 {name} B{batch}"] = partial(velocity, make, shape, batch, True)
     cases |= {f"train bf16 mlp{w}x{n} B{b}": partial(train, w, n, b, True) for w, n, b in peer.half_training()}
     cases["train bf16 unet32 28x28 B64"] = partial(images, "train", True)
     for w, n in peer.nets():

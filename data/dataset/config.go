@@ -41,6 +41,12 @@ const (
 	StandardizeScalar  = "scalar"  // one of each for all numbers
 )
 
+// The values of [Config.Posterior].
+const (
+	PosteriorSample = "sample"
+	PosteriorMean   = "mean"
+)
+
 // The values of [Config.Corrupt].
 const (
 	CorruptFail = "fail" // an image that cannot be decoded is an error
@@ -174,6 +180,15 @@ type Config struct {
 	// default false.
 	Coarse bool `json:"coarse,omitempty" yaml:"coarse,omitempty"`
 
+	// Encoder is the folder of an autoencoder of images (AutoencoderKL of diffusers, or a run with
+	// one): its latents of the images are learnt, and its decoder makes images of samples. Latents
+	// are made once, and kept in the cache folder; memory is then about them, too. Images of a
+	// folder have by default a size of at most 256, and 3 channels. Default none.
+	Encoder string `json:"encoder,omitempty" yaml:"encoder,omitempty"`
+	// Posterior says which latents of an image are learnt: sample (default), drawn each time from
+	// the Gaussian that the encoder outputs, or its mean.
+	Posterior string `json:"posterior,omitempty" yaml:"posterior,omitempty"`
+
 	// Standardize is how the data are scaled to mean 0 and standard deviation 1, those of the
 	// training part: each column by its own mean and deviation (columns), all numbers by one of
 	// each (scalar), or not at all (none); default columns for tables and simulators, none for
@@ -196,6 +211,8 @@ type Config struct {
 	Space manifold.Config `json:"-" yaml:"-"`
 	// Grid is how the numbers of a context of a table hang together, which the network decides.
 	Grid Grid `json:"-" yaml:"-"`
+	// OpenEncoder opens what Encoder names, for images of that height, width and channels.
+	OpenEncoder func(path string, image []int) (image.Encoder, error) `json:"-" yaml:"-"`
 	// Watch is told of work on files that takes long; nil: nobody is.
 	Watch *data.Watch `json:"-" yaml:"-"`
 }
@@ -210,7 +227,8 @@ func (c Config) In(dir string) Config {
 
 // paths are the fields that name files and folders.
 func (c *Config) paths() []*string {
-	return []*string{&c.Path, &c.LabelsPath, &c.TestPath, &c.TestLabelsPath, &c.ContextPath, &c.TestContextPath}
+	return []*string{&c.Path, &c.LabelsPath, &c.TestPath, &c.TestLabelsPath, &c.ContextPath, &c.TestContextPath,
+		&c.Encoder}
 }
 
 // Files returns the files and folders that c names, which may be patterns.
@@ -390,6 +408,9 @@ func (c Config) checkImages(kind string) error {
 		if err := choice.Check("layout", c.Layout, image.Layouts()); err != nil {
 			return fmt.Errorf("data: %w", err)
 		}
+	}
+	if err := c.checkLatents(); err != nil {
+		return err
 	}
 	if kind != data.KindFolder && kind != data.KindShards {
 		return nil

@@ -34,7 +34,7 @@ func (c Config) checkFields(kind string) error {
 		{"target", c.Target != nil, []string{data.KindTable}},
 		{"context_path", c.ContextPath != "", []string{data.KindTable}},
 		{"test_context_path", c.TestContextPath != "", []string{data.KindTable}},
-		{"memory", c.Memory != "", []string{data.KindTable, data.KindImages, data.KindFolder, data.KindShards}},
+		{"memory", c.Memory != "", c.memoryKinds()},
 		{"missing", c.Missing != "", []string{data.KindTable}},
 		{"bounds", c.Bounds != nil, []string{data.KindTable, data.KindSimulator}},
 		{"squash_context", c.SquashContext, []string{data.KindTable, data.KindSimulator}},
@@ -46,6 +46,8 @@ func (c Config) checkFields(kind string) error {
 		{"layout", c.Layout != "", []string{data.KindImages}},
 		{"dequantize", c.Dequantize != nil, imageKinds()},
 		{"flip", c.Flip, imageKinds()},
+		{"encoder", c.Encoder != "", imageKinds()},
+		{"posterior", c.Posterior != "", imageKinds()},
 		{"size", c.Size != 0, []string{data.KindFolder, data.KindShards}},
 		{"channels", c.Channels != 0, []string{data.KindFolder, data.KindShards}},
 		{"corrupt", c.Corrupt != "", []string{data.KindFolder, data.KindShards}},
@@ -69,6 +71,11 @@ func (c Config) checkFields(kind string) error {
 	if kind == data.KindImages && c.TestPath != "" && (c.LabelsPath != "") != (c.TestLabelsPath != "") {
 		return errors.New("data: labels_path and test_labels_path go together when there is a test_path")
 	}
+	return c.checkTestLabels()
+}
+
+// checkTestLabels refuses classes of images that are not there.
+func (c Config) checkTestLabels() error {
 	if c.TestLabelsPath != "" && c.TestPath == "" {
 		return errors.New("data: test_labels_path is set without test_path")
 	}

@@ -101,6 +101,9 @@ func (c Config) openPictures(dir string, seed uint64, limit int64) (*data.Set, e
 
 // imageSet makes a Set of images and, unless apart is nil, a test part of its own.
 func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, error) {
+	if c.Encoder != "" {
+		return c.latentSet(m, apart, seed)
+	}
 	train, val, test, err := c.parts(m.Len(), apart != nil, seed)
 	if err != nil {
 		return nil, err
@@ -113,16 +116,10 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		Notes: slices.Concat(m.Notes, unseen(m.Label, train, m.ClassNames)),
 	}
 	if apart != nil {
-		path := cmp.Or(c.TestPath, c.Path)
-		if (apart.Label == nil) != (m.Label == nil) {
-			return nil, files.Malformed(path, "its classes are not given as those of the training images are")
+		if err := c.renumber(apart, m); err != nil {
+			return nil, err
 		}
-		if err := apart.Renumber(m.ClassNames, m.Classes()); err != nil {
-			return nil, fmt.Errorf("%w, the classes of the training images (%s)", err, choice.Cut(path))
-		}
-		holdApart(s, apart, apart.Fingerprint())
-		s.Skipped += apart.Skipped
-		s.Notes = slices.Concat(s.Notes, notesOf(path, apart.Notes))
+		c.holdImages(s, apart, apart, apart.Fingerprint())
 	}
 	if c.Standardize == StandardizeScalar {
 		if s.Standardizer, err = m.Fit(ints(train)); err != nil {
@@ -141,4 +138,23 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 	}
 	s.Train = data.Shuffle(shuffled, seed)
 	return s, nil
+}
+
+// renumber gives the images of a test part the classes of m, those to train on.
+func (c Config) renumber(apart, m *image.Collection) error {
+	path := cmp.Or(c.TestPath, c.Path)
+	if (apart.Label == nil) != (m.Label == nil) {
+		return files.Malformed(path, "its classes are not given as those of the training images are")
+	}
+	if err := apart.Renumber(m.ClassNames, m.Classes()); err != nil {
+		return fmt.Errorf("%w, the classes of the training images (%s)", err, choice.Cut(path))
+	}
+	return nil
+}
+
+// holdImages makes points of images from files of their own the test part of a set.
+func (c Config) holdImages(s *data.Set, apart *image.Collection, points data.Finite, fingerprint string) {
+	holdApart(s, points, fingerprint)
+	s.Skipped += apart.Skipped
+	s.Notes = slices.Concat(s.Notes, notesOf(cmp.Or(c.TestPath, c.Path), apart.Notes))
 }

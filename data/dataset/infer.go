@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,10 @@ import (
 	"flowmatch/data/internal/files"
 	"flowmatch/data/internal/npy"
 )
+
+// coloursEncoded and mostEncoded are the channels of images that are encoded, and their largest side, where nobody
+// says them: those of the usual autoencoders.
+const coloursEncoded, mostEncoded = 3, 256
 
 // Infer returns c with what the files themselves say and it does not: the kind of a folder, of
 // an NPY array of bytes and of an IDX file of any name; size and channels of the images of a
@@ -34,7 +39,11 @@ func (c Config) Infer(dir string) (Config, error) {
 	if kind != data.KindFolder && kind != data.KindShards || c.Size != 0 && c.Channels != 0 {
 		return c, nil
 	}
-	found, err := image.Survey(path, kind == data.KindShards, image.Options{Size: c.Size, Channels: c.Channels})
+	known := image.Options{Size: c.Size, Channels: c.Channels}
+	if c.Encoder != "" {
+		known.Channels, known.MostSize = cmp.Or(known.Channels, coloursEncoded), mostEncoded
+	}
+	found, err := image.Survey(path, kind == data.KindShards, known)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && c.Size != 0:
 		return c, nil // the file may come later, and channels have a default

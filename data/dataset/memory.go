@@ -54,6 +54,14 @@ func (c Config) checkMemory(kind string) error {
 	return nil
 }
 
+// memoryKinds are the kinds that may be held or not. Latents of any images may.
+func (c Config) memoryKinds() []string {
+	if c.Encoder != "" {
+		return append([]string{data.KindTable}, imageKinds()...)
+	}
+	return []string{data.KindTable, data.KindImages, data.KindFolder, data.KindShards}
+}
+
 // mustHold says why a table cannot stay on disk; empty: it can.
 func (c Config) mustHold() string {
 	switch {

@@ -25,6 +25,7 @@ func (c Config) Open(dir string, seed uint64) (*data.Set, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	c.Encoder = within(dir, c.Encoder)
 	switch c.ResolvedKind() {
 	case data.KindNone:
 		return nil, ErrNone

@@ -17,6 +17,8 @@ type Options struct {
 	// Size is the side in pixels that images are brought to: the short side by
 	// scaling, the long one by cutting off both ends.
 	Size int
+	// MostSize is the largest side that [Survey] suggests; 0: 64.
+	MostSize int
 	// Channels is 3 for colour (0 means 3) or 1 for grey.
 	Channels int
 	// SkipCorrupt leaves out images that cannot be decoded, and counts them in

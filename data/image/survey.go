@@ -20,7 +20,7 @@ const (
 
 // Survey looks at the images of a folder, or of shards, and returns known with the fields Size
 // and Channels that are 0 filled in: the side that is the short one of most of 200 images, but
-// at most 64 pixels, and 1 channel where all images of the set are grey, else 3. Images that
+// at most known.MostSize pixels (0: 64), and 1 channel where all images of the set are grey, else 3. Images that
 // cannot be decoded are passed over; the error is that of a set without any.
 func Survey(path string, shards bool, known Options) (Options, error) {
 	find := indexFolder
@@ -32,6 +32,7 @@ func Survey(path string, shards bool, known Options) (Options, error) {
 		return known, err
 	}
 	size, err := usualSide(x.entries)
+	size = min(size, cmp.Or(known.MostSize, mostInferred))
 	if err != nil {
 		return known, err
 	}
@@ -76,7 +77,7 @@ func usualSide(entries []member) (int, error) {
 	size := slices.MaxFunc(slices.Sorted(maps.Keys(sides)), func(a, b int) int {
 		return cmp.Or(cmp.Compare(sides[a], sides[b]), cmp.Compare(b, a))
 	})
-	return min(size, mostInferred), nil
+	return size, nil
 }
 
 // anyColour says whether an image has a pixel that is not grey. It asks all of them until one

@@ -106,6 +106,7 @@ var rooms = map[string][]string{
 		"data/table", "data/image", "data/text", "data/rows",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
+		"model/layout", // the autoencoder whose latents of images are learnt
 		"internal/seed", "internal/digest", "internal/memory", "internal/atomicfile", "internal/filelock",
 		"internal/tfevents", "internal/settings",
 		"internal/choice", "cluster"},

@@ -64,8 +64,101 @@ func ImportDecoder(eng *nn.Engine, src DecoderSource, latents []int) (d *Decoder
 	return d, nil
 }
 
-// readAutoencoder reads a folder of AutoencoderKL.
-func readAutoencoder(src DecoderSource, latents []int) (d *Decoder, err error) {
+// readAutoencoder reads a folder of AutoencoderKL as a decoder.
+func readAutoencoder(src DecoderSource, latents []int) (*Decoder, error) {
+	a, err := openDiffusers(src, func(of *nn.Autoencoder, colours int) error {
+		if of.Latent != latents[2] {
+			return asked{fmt.Errorf("it decodes latents of %d channels, and the points of the model have %d", of.Latent,
+				latents[2])}
+		}
+		by := 1 << (len(of.Widths) - 1)
+		of.Image = []int{latents[0] * by, latents[1] * by, colours}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Decoder{Facts: a.Facts, Save: a.Save}, nil
+}
+
+// Autoencoder is one that was read, both encoder and decoder.
+type Autoencoder struct {
+	Of    nn.Autoencoder
+	Facts []Fact
+
+	tensors map[string][]float32
+}
+
+// OpenAutoencoder reads an autoencoder for images of that shape (height, width, channels): a folder of AutoencoderKL
+// of diffusers, that of a pipeline with one in vae, a file of [model.SaveAutoencoder], or a folder with one.
+func OpenAutoencoder(path string, image []int) (a *Autoencoder, err error) {
+	if len(image) != 3 {
+		return nil, fmt.Errorf("layout: images of the shape %v; an autoencoder takes height, width and channels", image)
+	}
+	if a, err = openAutoencoder(path, image); err != nil {
+		return nil, fmt.Errorf("layout: autoencoder %s: %w", path, err)
+	}
+	return a, nil
+}
+
+func openAutoencoder(path string, image []int) (*Autoencoder, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	file := path
+	if info.IsDir() {
+		if file = filepath.Join(path, model.AutoencoderFile); !exists(file) {
+			if vae := PipelineDecoder(path); vae != "" {
+				path = vae
+			}
+			return openDiffusers(DecoderSource{File: path}, func(of *nn.Autoencoder, colours int) error {
+				return ofImages(of, image, colours)
+			})
+		}
+	}
+	of, tensors, err := model.ReadAutoencoder(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := ofImages(&of, image, of.Image[2]); err != nil {
+		return nil, err
+	}
+	return &Autoencoder{Of: of, tensors: tensors}, of.Validate()
+}
+
+// ofImages makes an autoencoder of images of so many colours one of images of that shape.
+func ofImages(a *nn.Autoencoder, image []int, colours int) error {
+	if image[2] != colours {
+		return asked{fmt.Errorf("it encodes images of %d channels, and these have %d", colours, image[2])}
+	}
+	a.Image = slices.Clone(image)
+	return nil
+}
+
+// Save writes the autoencoder into a folder, whole or not at all, as [model.OpenDecoder] reads it there.
+func (a *Autoencoder) Save(dir string) error {
+	return model.SaveAutoencoder(filepath.Join(dir, model.AutoencoderFile), a.Of, func(name string) []float32 {
+		return a.tensors[name]
+	})
+}
+
+// Encoder returns the encoder on an engine.
+func (a *Autoencoder) Encoder(eng *nn.Engine) (*nn.Encoder, error) {
+	return nn.RestoreEncoder(eng, a.Of, func(name string, _ []int) ([]float32, error) { return a.tensors[name], nil })
+}
+
+// Numbers calls use with the name and the numbers of each tensor, in the order of [nn.Autoencoder.Tensors].
+func (a *Autoencoder) Numbers(use func(name string, numbers []float32)) error {
+	encoder, decoder, err := a.Of.Tensors()
+	for _, t := range slices.Concat(encoder, decoder) {
+		use(t.Name, a.tensors[t.Name])
+	}
+	return err
+}
+
+// openDiffusers reads a folder of AutoencoderKL. size sets the shape of the images, which have so many colours.
+func openDiffusers(src DecoderSource, size func(of *nn.Autoencoder, colours int) error) (*Autoencoder, error) {
 	s := &settings{values: map[string]any{}, known: map[string]bool{}}
 	file, config, err := networkIn(src.File)
 	if err != nil {
@@ -86,7 +179,7 @@ func readAutoencoder(src DecoderSource, latents []int) (d *Decoder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := planAutoencoder(f, s, src, latents)
+	a, err := planAutoencoder(f, s, src, size)
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +193,7 @@ func readAutoencoder(src DecoderSource, latents []int) (d *Decoder, err error) {
 			return nil, err
 		}
 	}
-	return &Decoder{Facts: a.facts, Save: func(dir string) error {
-		return model.SaveAutoencoder(filepath.Join(dir, model.AutoencoderFile), a.of, func(name string) []float32 {
-			return tensors[name]
-		})
-	}}, nil
+	return &Autoencoder{Of: a.of, Facts: a.facts, tensors: tensors}, nil
 }
 
 // only returns the tensors of a file that holds one dictionary.
@@ -127,8 +216,9 @@ type autoencoderPlan struct {
 }
 
 // planAutoencoder finds out what the tensors and the settings tell.
-func planAutoencoder(f *found, s *settings, src DecoderSource, latents []int) (*autoencoderPlan, error) {
-	p := &autoencoderPlan{of: nn.Autoencoder{Latent: latents[2], Scale: defaultScale}}
+func planAutoencoder(f *found, s *settings, src DecoderSource,
+	size func(of *nn.Autoencoder, colours int) error) (*autoencoderPlan, error) {
+	p := &autoencoderPlan{of: nn.Autoencoder{Latent: f.column("decoder.conv_in.weight"), Scale: defaultScale}}
 	a := &p.of
 	for i := range f.count("decoder.up_blocks.") {
 		a.Widths = slices.Insert(a.Widths, 0, f.rows(fmt.Sprintf("decoder.up_blocks.%d.resnets.0.conv1.weight", i)))
@@ -136,15 +226,12 @@ func planAutoencoder(f *found, s *settings, src DecoderSource, latents []int) (*
 	if n := len(a.Widths); n == 0 || n > 16 {
 		return nil, fmt.Errorf("it is no %s: it has %d decoder.up_blocks", autoencoderClass, n)
 	}
-	by := 1 << (len(a.Widths) - 1)
-	a.Image = []int{latents[0] * by, latents[1] * by, f.rows("decoder.conv_out.weight")}
+	if err := size(a, f.rows("decoder.conv_out.weight")); err != nil {
+		return nil, err
+	}
 	a.Blocks = f.count("encoder.down_blocks.0.resnets.")
 	a.Attention = f.under("decoder.mid_block.attentions.")
 	a.Quant, a.PostQuant = f.has("quant_conv.weight"), f.has("post_quant_conv.weight")
-	if n := f.column("decoder.conv_in.weight"); n != a.Latent {
-		return nil, asked{fmt.Errorf("it decodes latents of %d channels, and the points of the model have %d", n,
-			a.Latent)}
-	}
 	p.read(s, src)
 	if err := s.done(); err != nil {
 		return nil, err

@@ -126,6 +126,53 @@ func TestAutoencodersOutputWhatTheyDidInDiffusers(t *testing.T) {
 	}
 }
 
+// An autoencoder is opened for images of other sizes than those that it was trained with, from the folder of
+// diffusers, from that of a pipeline, and from the folder that it was saved in, and encodes the same.
+func TestAutoencodersAreOpenedForImages(t *testing.T) {
+	eng := engine(t)
+	for _, c := range autoencoders(t) {
+		dir, image := c.folder(t, nil), last(c.Image)
+		pipeline := t.TempDir()
+		if err := os.Rename(dir, filepath.Join(pipeline, "vae")); err != nil {
+			t.Fatal(err)
+		}
+		dir = filepath.Join(pipeline, "vae")
+		saved := t.TempDir()
+		for _, path := range []string{dir, pipeline, saved, filepath.Join(saved, model.AutoencoderFile)} {
+			a, err := OpenAutoencoder(path, image)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if path == dir {
+				if err := a.Save(saved); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, err := a.Encoder(eng)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mean, _, err := e.Encode(formed("images", 2, c.Image))
+			if err != nil {
+				t.Fatal(err)
+			}
+			near(t, "mean of latents", mean.X, network{Shape: c.Latents}.channelsLast(c.Mean))
+		}
+		larger, err := OpenAutoencoder(saved, []int{2 * image[0], image[1], image[2]})
+		if err != nil || larger.Of.Latents()[0] != 2*c.Latents[1] {
+			t.Errorf("images of twice the height: %v", err)
+		}
+		for want, shape := range map[string][]int{"it encodes images of": {16, 16, 4}, "takes height": {16, 16},
+			"each size must be": {0, 16, image[2]}} {
+			for _, path := range []string{dir, saved} {
+				if _, err := OpenAutoencoder(path, shape); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("images of shape %v: got %v, want %q", shape, err, want)
+				}
+			}
+		}
+	}
+}
+
 func TestADecoderFromAnONNXFileOutputsWhatItDidInPyTorch(t *testing.T) {
 	var want struct {
 		Latents []int

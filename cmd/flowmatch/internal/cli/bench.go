@@ -52,8 +52,8 @@ func (a *app) benchCommand() *cobra.Command {
 tolerances. The reported time is the lowest of many short rounds. If you name one case,
 only this case runs, and the reported memory is that of this case.
 
-With --peers, PyTorch, JAX and POT run the same cases, each right after this program.
-The ratio to the best of them is the median over rounds, with its quartiles: what else
+With --peers, PyTorch, onnxruntime, JAX and POT run the same cases, each right after
+this program. The ratio to the best of them is the median over rounds, with its quartiles: what else
 the machine does meets both. scripts/setup-peers.sh DIR installs them; then PYTHON is
 DIR/bin/python. With --out, the result is also kept as JSON in a folder beside a page,
 a file for each machine, and all of them are written as the page, with pictures:
