@@ -48,6 +48,7 @@ func newDiTBlock(l *layout, name string, width, hidden int) ditBlock {
 type blockHow struct {
 	heads int
 	eps   float64 // of the norm before the perceptron; 0: ditEps
+	twice bool    // as in [input]
 	turn  func(x *Node) *Node
 	drop  func(x *Node, part int) *Node
 }
@@ -85,7 +86,7 @@ func (n *dit) forward(p []*Node, at input) *Node {
 	x = Reshape(TransposeAllDims(x, 0, 1, 3, 5, 2, 4), size, tokens, channels*side*side) // a patch as the kernel has it
 	x = Add(linear(x, Reshape(p[n.patch], n.net.Width, channels*side*side)), InsertAxes(p[n.patch+1], 0, 0))
 	x = Add(x, InsertAxes(Const(x.Graph(), n.net.Positions()), 0))
-	how := blockHow{heads: n.net.Heads, eps: n.net.MLPNormEps}
+	how := blockHow{heads: n.net.Heads, eps: n.net.MLPNormEps, twice: at.twice}
 	for _, b := range n.blocks {
 		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, how) }, x)
 	}
@@ -176,7 +177,7 @@ func (b ditBlock) attention(p []*Node, x *Node, how blockHow) *Node {
 	if how.turn != nil {
 		q, k = how.turn(q), how.turn(k)
 	}
-	return tokenwise(Reshape(attended(p[b.qkv], q, k, part(2)), d...), p, b.proj)
+	return tokenwise(Reshape(attended(p[b.qkv], q, k, part(2), how.twice), d...), p, b.proj)
 }
 
 func (b ditBlock) perceptron(p []*Node, x *Node) *Node {

@@ -40,7 +40,9 @@ func (b *Backend) newBuffer(shape shapes.Shape) (*buffer, error) {
 		return nil, errFinalized
 	}
 	if native(shape) && shape.Size()*shape.DType.Size() >= large {
-		return b.wrap(nil, dtypes.MakeAnySlice(shape.DType, shape.Size()), shape), nil
+		buf := b.wrap(nil, dtypes.MakeAnySlice(shape.DType, shape.Size()), shape)
+		inHugePages(buf.ptr, shape.Size()*shape.DType.Size())
+		return buf, nil
 	}
 	shadow, flat, err := b.shadow.NewSharedBuffer(0, shape)
 	if err != nil {
