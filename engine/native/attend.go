@@ -204,7 +204,8 @@ func (f *function) FusedScaledDotProductAttention(q, k, v compute.Value, layout 
 			a := &apart{g: g}
 			return []compute.Value{a.attention(v[0], v[1], v[2], scale)}, a.err
 		}, scale))
-	return out, nil, err
+	// The result stands for the states as well: of an operation without any, GoMLX's checkpoints clone another node.
+	return out, []compute.Value{out}, err
 }
 
 // FusedScaledDotProductAttentionVJP is the gradient of attention with respect to q, k and v.
