@@ -11,6 +11,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
+
+	"flowmatch/engine/native/machine"
 )
 
 // buffer is a tensor in memory. It wraps one of the shadow backend's, so that an
@@ -41,7 +43,7 @@ func (b *Backend) newBuffer(shape shapes.Shape) (*buffer, error) {
 	}
 	if native(shape) && shape.Size()*shape.DType.Size() >= large {
 		buf := b.wrap(nil, dtypes.MakeAnySlice(shape.DType, shape.Size()), shape)
-		inHugePages(buf.ptr, shape.Size()*shape.DType.Size())
+		machine.InHugePages(buf.ptr, shape.Size()*shape.DType.Size())
 		return buf, nil
 	}
 	shadow, flat, err := b.shadow.NewSharedBuffer(0, shape)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
+
+	"flowmatch/engine/native/machine"
 )
 
 // Program is a compiled computation.
@@ -425,7 +427,7 @@ func grown(s []float32, n int) []float32 {
 // largeFloats returns n zeros.
 func largeFloats(n int) []float32 {
 	s := make([]float32, n)
-	inHugePages(unsafe.Pointer(unsafe.SliceData(s)), 4*n)
+	machine.InHugePages(unsafe.Pointer(unsafe.SliceData(s)), 4*n)
 	return s
 }
 
