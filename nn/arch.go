@@ -187,6 +187,7 @@ type input struct {
 	drop      *Node
 	recompute bool // see StepOptions
 	cut       bool // the backward pass is in two: see stage
+	twice     bool // the gradient is differentiated again
 }
 
 // seen returns the input with zeros in the places of the coordinates that are shown.

@@ -223,7 +223,7 @@ func (a *pixelAttention) apply(p []*Node, x *Node) *Node {
 	d := x.Shape().Dimensions
 	h := Reshape(a.norm.apply(p, x), d[0], d[1]*d[2], a.width)
 	head := func(w int) *Node { return Reshape(tokenwise(h, p, w), d[0], d[1]*d[2], 1, a.width) }
-	y := attended(p[a.q], head(a.q), head(a.k), head(a.v))
+	y := attended(p[a.q], head(a.q), head(a.k), head(a.v), false)
 	return Add(x, Reshape(tokenwise(Reshape(y, d[0], d[1]*d[2], a.width), p, a.proj), d...))
 }
 

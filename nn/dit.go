@@ -48,6 +48,8 @@ func newDiTBlock(l *layout, name string, width, hidden int) ditBlock {
 type blockHow struct {
 	heads int
 	eps   float64 // of the norm before the perceptron; 0: ditEps
+	twice bool    // as in [input]
+	again bool    // the backward pass works out GELU again
 	turn  func(x *Node) *Node
 	drop  func(x *Node, part int) *Node
 }
@@ -85,7 +87,8 @@ func (n *dit) forward(p []*Node, at input) *Node {
 	x = Reshape(TransposeAllDims(x, 0, 1, 3, 5, 2, 4), size, tokens, channels*side*side) // a patch as the kernel has it
 	x = Add(linear(x, Reshape(p[n.patch], n.net.Width, channels*side*side)), InsertAxes(p[n.patch+1], 0, 0))
 	x = Add(x, InsertAxes(Const(x.Graph(), n.net.Positions()), 0))
-	how := blockHow{heads: n.net.Heads, eps: n.net.MLPNormEps}
+	how := blockHow{heads: n.net.Heads, eps: n.net.MLPNormEps, twice: at.twice,
+		again: at.again(p[n.last])}
 	for _, b := range n.blocks {
 		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, how) }, x)
 	}
@@ -161,7 +164,7 @@ func (b ditBlock) apply(p []*Node, x, c *Node, how blockHow) *Node {
 	}
 	m := cut(affine(c, p, b.adapt), 6)
 	x = Add(x, Mul(m[2], drop(b.attention(p, modulated(x, m[0], m[1], ditEps), how), 0)))
-	return Add(x, Mul(m[5], drop(b.perceptron(p, modulated(x, m[3], m[4], cmp.Or(how.eps, ditEps))), 1)))
+	return Add(x, Mul(m[5], drop(b.perceptron(p, modulated(x, m[3], m[4], cmp.Or(how.eps, ditEps)), how.again), 1)))
 }
 
 // attention of tokens to each other; qkv has q for all heads first, then k, then v.
@@ -176,11 +179,17 @@ func (b ditBlock) attention(p []*Node, x *Node, how blockHow) *Node {
 	if how.turn != nil {
 		q, k = how.turn(q), how.turn(k)
 	}
-	return tokenwise(Reshape(attended(p[b.qkv], q, k, part(2)), d...), p, b.proj)
+	return tokenwise(Reshape(attended(p[b.qkv], q, k, part(2), how.twice), d...), p, b.proj)
 }
 
-func (b ditBlock) perceptron(p []*Node, x *Node) *Node {
-	return tokenwise(gelu(tokenwise(x, p, b.fc1)), p, b.fc2)
+// perceptron keeps only what GELU is computed of, where the backward pass computes it again: that is quicker than to
+// write what is between to memory, and to read it.
+func (b ditBlock) perceptron(p []*Node, x *Node, again bool) *Node {
+	z := tokenwise(x, p, b.fc1)
+	if again {
+		return tokenwise(gelu(z.Checkpoint()).StopCheckpoint(), p, b.fc2)
+	}
+	return tokenwise(gelu(z), p, b.fc2)
 }
 
 // tokenwise is the linear map number w, on each token of [N, T, in].

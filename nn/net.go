@@ -252,6 +252,7 @@ func (m *arch) divergenceGraph(in []*Node) []*Node {
 func (m *arch) augProbeGraph(in []*Node) []*Node {
 	p, at, rest := m.head(in)
 	e := rest[2]
+	at.twice = true
 	v := m.forward(p, at)
 	ej := Gradient(ReduceAllSum(Mul(v, e)), at.x)[0]
 	div := ReduceSum(Mul(ej, e), 1)

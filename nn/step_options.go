@@ -105,6 +105,12 @@ func as(w, x *Node) *Node { return ConvertDType(x, w.DType()) }
 // wide returns a product in float32.
 func wide(y *Node) *Node { return ConvertDType(y, dtypes.Float32) }
 
+// again says whether what is cheap is to be computed again in the backward pass, of a network with such weights. Other
+// engines choose for themselves, and what is recomputed in whole blocks need not be besides.
+func (at input) again(w *Node) bool {
+	return !at.recompute && !at.twice && w.DType() == dtypes.Float32 && hasAttention(w.Graph().Backend())
+}
+
 // block runs a block of the network. Where a step recomputes, only the block's result
 // is kept.
 func (at input) block(f func(in ...*Node) *Node, in ...*Node) *Node {

@@ -42,7 +42,7 @@ func (b *tokenBody) logits(p []*Node, at tokenInput) *Node {
 	}
 	x = Add(Reshape(x, n, c.Length, c.Width), InsertAxes(p[b.place], 0))
 	given := silu(b.given(p, at))
-	how := blockHow{heads: c.Heads, turn: b.turn}
+	how := blockHow{heads: c.Heads, turn: b.turn, again: input{}.again(table)}
 	for k, block := range b.blocks {
 		if at.drop != nil {
 			how.drop = func(y *Node, part int) *Node {

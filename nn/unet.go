@@ -6,7 +6,11 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+
+	"flowmatch/engine/native"
 )
 
 // unet is the network of images of diffusion models (Ho et al. 2020; ADM, Dhariwal
@@ -80,7 +84,10 @@ type attention struct {
 
 // shared is what all residual blocks read beside the image: the embedding of time and
 // label, and the states of dropout, nil for none.
-type shared struct{ emb, drop *Node }
+type shared struct {
+	emb, drop *Node
+	twice     bool // as in [input]
+}
 
 // builder lays out the tensors of a UNet.
 type builder struct {
@@ -209,7 +216,7 @@ func (b builder) attention(name string, channels int) attention {
 // forward implements body: x [N, H·W·C], rows of pixels.
 func (n *unet) forward(p []*Node, at input) *Node {
 	size := at.x.Shape().Dimensions[0]
-	c := shared{n.embed(p, at), at.drop}
+	c := shared{n.embed(p, at), at.drop, at.twice}
 	h := convolution(at.images(n.net.Image), p, n.in, 1)
 	skips := []*Node{h}
 	for i, lv := range n.down {
@@ -224,7 +231,7 @@ func (n *unet) forward(p []*Node, at input) *Node {
 		}
 	}
 	h = at.block(func(in ...*Node) *Node {
-		return n.mid.out.apply(p, n.mid.attend.apply(p, n.mid.in.apply(p, in[0], c)), c)
+		return n.mid.out.apply(p, n.mid.attend.apply(p, n.mid.in.apply(p, in[0], c), c), c)
 	}, h)
 	for _, lv := range n.up {
 		skip := skips[len(skips)-1]
@@ -272,7 +279,7 @@ func (n *unet) embed(p []*Node, at input) *Node {
 func (lv level) apply(p []*Node, h *Node, c shared) *Node {
 	h = lv.res.apply(p, h, c)
 	if lv.attend != nil {
-		h = lv.attend.apply(p, h)
+		h = lv.attend.apply(p, h, c)
 	}
 	return h
 }
@@ -337,7 +344,7 @@ func (r resBlock) embedded(p []*Node, h *Node, c shared) *Node {
 
 // apply is x + proj(softmax(q kᵀ/√d) v) over the pixels, with the channels of qkv in
 // the order of guided-diffusion's QKVAttentionLegacy: head by head q, k, v.
-func (a attention) apply(p []*Node, x *Node) *Node {
+func (a attention) apply(p []*Node, x *Node, c shared) *Node {
 	d := x.Shape().Dimensions
 	n, pixels, head := d[0], d[1]*d[2], a.channels/a.heads
 	h := Reshape(a.norm.apply(p, x), n, pixels, a.channels)
@@ -346,18 +353,28 @@ func (a attention) apply(p []*Node, x *Node) *Node {
 	part := func(k int) *Node {
 		return Reshape(Slice(parts, AxisRange(), AxisRange(), AxisRange(), AxisRange(k, k+1)), n, pixels, a.heads, head)
 	}
-	y := attended(p[a.qkv], part(0), part(1), part(2))
+	y := attended(p[a.qkv], part(0), part(1), part(2), c.twice)
 	y = linear(Reshape(y, n, pixels, a.channels), Reshape(p[a.proj], a.channels, a.channels))
 	y = Add(y, InsertAxes(p[a.proj+1], 0, 0))
 	return Add(x, Reshape(y, d...))
 }
 
 // attended is softmax(q kᵀ/√d) v, of queries, keys and values [N, T, heads, d], with
-// products in the type of the weights w.
-func attended(w, q, k, v *Node) *Node {
+// products in the type of the weights w. In float32 an engine that has it as one operation, with a gradient, never
+// holds all scores; of that gradient there is no derivative, for those who differentiate twice.
+func attended(w, q, k, v *Node, twice bool) *Node {
+	if w.DType() == dtypes.Float32 && !twice && hasAttention(q.Graph().Backend()) {
+		y, _ := BackendFusedScaledDotProductAttention(q, k, v, compute.AttentionAxesLayoutBSHD, nil)
+		return y
+	}
 	d := q.Shape().Dimensions[3]
 	scores := wide(Einsum("nphd,nqhd->nhpq", as(w, MulScalar(q, 1/math.Sqrt(float64(d)))), as(w, k)))
 	return wide(Einsum("nhpq,nqhd->nphd", as(w, Softmax(scores, -1)), as(w, v)))
+}
+
+// hasAttention says whether attention of float32 is one operation of an engine.
+func hasAttention(b compute.Backend) bool {
+	return b.Name() == native.Name && b.Capabilities().Operations[compute.OpTypeFusedScaledDotProductAttentionVJP]
 }
 
 // normGroups and normEps are those of GroupNorm32.

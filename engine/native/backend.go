@@ -136,8 +136,13 @@ func (b *Backend) NumDevices() int { return 1 }
 // DeviceDescription returns Description.
 func (b *Backend) DeviceDescription(compute.DeviceNum) string { return b.Description() }
 
-// Capabilities are those of GoMLX's Go backend, which is behind every operation.
-func (b *Backend) Capabilities() compute.Capabilities { return b.shadow.Capabilities() }
+// Capabilities are those of GoMLX's Go backend, which is behind every operation, and attention in one.
+func (b *Backend) Capabilities() compute.Capabilities {
+	c := b.shadow.Capabilities().Clone()
+	c.Operations[compute.OpTypeFusedScaledDotProductAttention] = true
+	c.Operations[compute.OpTypeFusedScaledDotProductAttentionVJP] = true
+	return c
+}
 
 // Builder returns a recorder for a new computation.
 func (b *Backend) Builder(name string) compute.Builder {

@@ -11,6 +11,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
+
+	"flowmatch/engine/native/machine"
 )
 
 // buffer is a tensor in memory. It wraps one of the shadow backend's, so that an
@@ -40,7 +42,9 @@ func (b *Backend) newBuffer(shape shapes.Shape) (*buffer, error) {
 		return nil, errFinalized
 	}
 	if native(shape) && shape.Size()*shape.DType.Size() >= large {
-		return b.wrap(nil, dtypes.MakeAnySlice(shape.DType, shape.Size()), shape), nil
+		buf := b.wrap(nil, dtypes.MakeAnySlice(shape.DType, shape.Size()), shape)
+		machine.InHugePages(buf.ptr, shape.Size()*shape.DType.Size())
+		return buf, nil
 	}
 	shadow, flat, err := b.shadow.NewSharedBuffer(0, shape)
 	if err != nil {

@@ -182,15 +182,3 @@ func (f *function) QuantizedEmbeddingLookup(data, indices compute.Value,
 			return pack1(g.QuantizedEmbeddingLookup(v[0], v[1], shadowed(q)))
 		}))
 }
-
-// Attention is left to be taken apart by the caller: its parts are compiled.
-func (f *function) FusedScaledDotProductAttention(_, _, _ compute.Value, _ compute.AttentionAxesLayout,
-	_ *compute.ScaledDotProductAttentionConfig) (compute.Value, []compute.Value, error) {
-	return nil, nil, fmt.Errorf("native: FusedScaledDotProductAttention: %w", compute.ErrNotImplemented)
-}
-
-func (f *function) FusedScaledDotProductAttentionVJP(_, _, _ compute.Value, _ compute.AttentionAxesLayout,
-	_ *compute.ScaledDotProductAttentionConfig, _ compute.Value, _ []compute.Value,
-	_ compute.Value) (a, b, c compute.Value, err error) {
-	return nil, nil, nil, fmt.Errorf("native: FusedScaledDotProductAttentionVJP: %w", compute.ErrNotImplemented)
-}

@@ -201,6 +201,13 @@ func (e *emitter) single(t *tensor) (instr, error) {
 			ds: contiguous(dims), offset: t.move.offset}, nil
 	case kindPad, kindConcat:
 		return e.frame(t, out), nil
+	case kindAttend:
+		i := &attending{out: out, images: t.dims[0] / n, d: t.attend}
+		for k := range t.in {
+			i.in = append(i.in, e.input(t, k))
+		}
+		i.room = e.room(e.p.backend.mat.Room(&t.attend.Attention, len(t.in) > 3))
+		return i, nil
 	case kindConv, kindConvGrad:
 		return e.convolution(t, out, part), nil
 	}

@@ -34,6 +34,8 @@ func (l *lowering) fused(n *node, in []*tensor, dims []int) []*tensor {
 			return nil
 		}
 		return []*tensor{y}
+	case "FusedScaledDotProductAttention", "FusedScaledDotProductAttentionVJP":
+		return l.attended(n, in)
 	case "FusedAttentionQKVProjection":
 		return l.projections(n, in)
 	}

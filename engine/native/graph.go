@@ -35,7 +35,7 @@ func (g *graph) add(t *tensor) *tensor {
 		for i, u := range t.in {
 			ids[i] = u.id
 		}
-		key = fmt.Sprint(t.kind, t.op, t.axis, t.value, t.typ, t.dims, ids, t.move, t.pads, t.dot, t.conv)
+		key = fmt.Sprint(t.kind, t.op, t.axis, t.value, t.typ, t.dims, ids, t.move, t.pads, t.dot, t.conv, t.attend)
 		if t.value != t.value {
 			key = "" // NaN prints alike whatever its bits
 		}
@@ -130,6 +130,10 @@ func (g *graph) binary(op kernel.BinaryOp, a, b *tensor, dims []int) *tensor {
 		return g.unary(kernel.Square, a)
 	case op == kernel.Add && b.kind == kindUnary && b.op == int(kernel.Neg):
 		return g.binary(kernel.Sub, a, b.in[0], dims)
+	case op == kernel.Add && a.kind == kindPad && b.kind == kindPad:
+		if t := g.sideBySide(a, b); t != nil {
+			return t
+		}
 	case (op == kernel.Mul || op == kernel.Add) && ca:
 		a, b = b, a // constants stand on the right
 	}
@@ -255,6 +259,9 @@ func (g *graph) after(x *tensor, others []*tensor) *tensor {
 func (g *graph) concatenated(axis int, xs []*tensor) *tensor {
 	if len(xs) == 1 {
 		return xs[0]
+	}
+	if t := g.together(axis, xs); t != nil {
+		return t
 	}
 	dims := slices.Clone(xs[0].dims)
 	dims[axis] = 0

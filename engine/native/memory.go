@@ -58,7 +58,7 @@ func (p *Program) globals() {
 		}
 		for i, u := range t.sources() {
 			base, _ := u.root()
-			if base.units > 0 && (!t.rows[i] || base.units != t.units || base.level != t.level || !sameRows(base, u)) {
+			if base.units > 0 && (!t.rows[i] || base.loop() != t.loop() || !sameRows(base, u)) {
 				base.global = true
 			}
 		}

@@ -11,6 +11,7 @@ var otherOps = []string{
 	"Parameter", "Constant", "Identity", "OptimizationBarrier", "SchedulingBarrier", "Where", "Clamp", "ConvertDType",
 	"Reshape", "BroadcastInDim", "Slice", "Transpose", "Reverse", "Concatenate", "Pad", "Dot", "DotGeneral",
 	"ConvGeneral", "FusedSoftmax", "FusedGelu", "FusedLayerNorm", "FusedDense", "FusedAttentionQKVProjection",
+	"FusedScaledDotProductAttention", "FusedScaledDotProductAttentionVJP",
 }
 
 // Operations returns the operations that the engine compiles, for floats, bfloat16

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
+
+	"flowmatch/engine/native/machine"
 )
 
 // Program is a compiled computation.
@@ -136,7 +138,7 @@ func (p *Program) build() error {
 	for _, l := range p.levels {
 		l.kept = !slices.ContainsFunc(l.regions, func(r *region) bool { return !r.kept })
 	}
-	p.kept, p.keptOf, p.keptAge = make([]float32, p.keptSize+16), make([]*buffer, len(p.inputs)),
+	p.kept, p.keptOf, p.keptAge = largeFloats(p.keptSize+16), make([]*buffer, len(p.inputs)),
 		make([]uint64, len(p.inputs))
 	p.mem, p.bufs = make([]addr, len(p.slots)), make([]*buffer, len(p.slots))
 	p.execs = make([]exec, p.backend.team.n)
@@ -417,8 +419,15 @@ func (p *Program) leave(outs, args []*buffer, donate, taken []bool) error {
 // grown returns s with room for n floats and some to align.
 func grown(s []float32, n int) []float32 {
 	if n += 16; len(s) < n {
-		return make([]float32, n)
+		return largeFloats(n)
 	}
+	return s
+}
+
+// largeFloats returns n zeros.
+func largeFloats(n int) []float32 {
+	s := make([]float32, n)
+	machine.InHugePages(unsafe.Pointer(unsafe.SliceData(s)), 4*n)
 	return s
 }
 

@@ -16,6 +16,9 @@ type Recorder struct{ *Backend }
 // of what b compiles.
 func NewRecorder(b *Backend) Recorder { return Recorder{b} }
 
+// Capabilities are those of GoMLX's Go backend: what others translate is made of small operations.
+func (r Recorder) Capabilities() compute.Capabilities { return r.shadow.Capabilities() }
+
 // Builder returns a recorder for a new computation.
 func (r Recorder) Builder(name string) compute.Builder {
 	return recording{r.Backend.Builder(name).(*builder)}

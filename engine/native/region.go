@@ -10,6 +10,7 @@ import (
 type placement struct {
 	units int    // the rows that its region loops over
 	level int    // regions of a level run after all of the levels before
+	phase int    // tensors of different phases are not made in the same loop
 	rows  []bool // which inputs are read row by row, together with t's own rows
 	home  *region
 
@@ -22,11 +23,11 @@ type placement struct {
 
 // region is a loop over units: a part of the rows for each core, in tiles.
 type region struct {
-	units, level int
-	tensors      []*tensor // inputs before users
-	cost         float64   // arithmetic of one unit, roughly in float operations
-	shadow       *tensor   // the operation of a region that is one of the shadow backend
-	kept         bool      // packs weights of arguments, and need not again while these stay as they are
+	loop
+	tensors []*tensor // inputs before users
+	cost    float64   // arithmetic of one unit, roughly in float operations
+	shadow  *tensor   // the operation of a region that is one of the shadow backend
+	kept    bool      // packs weights of arguments, and need not again while these stay as they are
 	code
 }
 
@@ -81,6 +82,11 @@ func (t *tensor) loops(n int) (rows []bool, ok bool) {
 		}
 	case kindConv:
 		rows[0] = true
+	case kindAttend:
+		for i := range rows {
+			rows[i] = true
+		}
+		return rows, t.dims[0]%n == 0
 	case kindPack:
 		return rows, n == t.dims[0] // a unit is a panel
 	}
@@ -108,16 +114,16 @@ func (t *tensor) movesWithinRows() bool {
 	return lo >= 0 && hi < row
 }
 
-// ready returns the first level at which a user can read u. What waits for all rows of u leaves a level
-// to what is made of the sums over them.
-func ready(u *tensor, n int, row bool) int {
+// ready returns the first level at which t, made in a loop over n units, can read u. What waits for all rows
+// of u leaves a level to what is made of the sums over them.
+func (t *tensor) ready(u *tensor, n int, row bool) int {
 	base, _ := u.root()
 	switch {
 	case base.kind == kindParam || base.kind == kindConst:
 		return 0
 	case u.waits():
 		return base.level + 2
-	case row && base.units == n && sameRows(base, u):
+	case row && base.units == n && base.phase == t.phase && sameRows(base, u):
 		return base.level
 	default:
 		return base.level + 1
@@ -159,9 +165,13 @@ func (g *graph) schedule() {
 			}
 		}
 	}
-	for _, t := range g.tensors {
-		if needed[t] && t.runs() {
-			g.settle(t)
+	for cuts, again := 0, true; again; again = cuts < mostCuts && g.split(needed) {
+		cuts++
+		for _, t := range g.tensors {
+			if needed[t] && t.runs() {
+				t.level = 0
+				g.settle(t)
+			}
 		}
 	}
 	g.sink()
@@ -176,7 +186,7 @@ func (g *graph) settle(t *tensor) {
 	if t.kind == kindShadow || t.kind == kindOut {
 		t.units, t.rows = 1, make([]bool, len(t.in))
 		for _, u := range t.sources() {
-			t.level = max(t.level, ready(u, 1, false))
+			t.level = max(t.level, t.ready(u, 1, false))
 		}
 		if t.kind == kindOut {
 			t.level = t.in[0].level
@@ -209,7 +219,7 @@ func (g *graph) settle(t *tensor) {
 		}
 		level := 0
 		for i, u := range t.sources() {
-			level = max(level, ready(u, n, rows[i]))
+			level = max(level, t.ready(u, n, rows[i]))
 		}
 		if level < best {
 			best = level
@@ -221,26 +231,26 @@ func (g *graph) settle(t *tensor) {
 // heavy says whether t is real work, which is done once and early.
 func (t *tensor) heavy() bool {
 	return t.kind == kindDot || t.kind == kindConv || t.kind == kindConvGrad || t.kind == kindShadow ||
-		t.kind == kindPack
+		t.kind == kindPack || t.kind == kindAttend
 }
 
 // sink moves light work to the level of its users, so that it is done in their
 // loops: the level must hold nothing heavy in the same loop, whose results would
 // then have to be kept.
 func (g *graph) sink() {
-	type loop struct{ units, level int }
 	heavy := map[loop]bool{}
 	for _, t := range g.tensors {
 		if t.heavy() || t.accumulates() {
-			heavy[loop{t.units, t.level}] = true
+			heavy[t.loop()] = true
 		}
 	}
 	for _, t := range slices.Backward(g.tensors) {
 		if t.units == 0 || len(t.users) == 0 || t.heavy() || t.accumulates() || t.kind == kindOut ||
-			heavy[loop{t.units, t.level}] {
+			heavy[t.loop()] {
 			continue
 		}
-		level := math.MaxInt
+		first := slices.MinFunc(t.users, func(a, b *tensor) int { return a.level - b.level })
+		level, phase := math.MaxInt, first.phase
 		for _, u := range t.users {
 			l := u.level
 			for i, x := range u.sources() {
@@ -249,13 +259,15 @@ func (g *graph) sink() {
 				case base != t:
 				case x.waits():
 					l = min(l, u.level-2)
-				case !u.rows[i] || u.units != t.units || !sameRows(t, x):
+				case !u.rows[i] || u.units != t.units || u.phase != phase || !sameRows(t, x):
 					l = min(l, u.level-1)
 				}
 			}
 			level = min(level, l)
 		}
-		t.level = max(t.level, level)
+		if level > t.level {
+			t.level, t.phase = level, phase
+		}
 	}
 }
 
@@ -267,11 +279,10 @@ func (g *graph) regions() []*region {
 			continue
 		}
 		i := slices.IndexFunc(out, func(r *region) bool {
-			return r.units == t.units && r.level == t.level && r.shadow == nil && t.kind != kindShadow &&
-				r.kept == g.keepable(t)
+			return r.loop == t.loop() && r.shadow == nil && t.kind != kindShadow && r.kept == g.keepable(t)
 		})
 		if i < 0 {
-			out = append(out, &region{units: t.units, level: t.level, kept: g.keepable(t)})
+			out = append(out, &region{loop: t.loop(), kept: g.keepable(t)})
 			i = len(out) - 1
 		}
 		r := out[i]
@@ -307,6 +318,8 @@ func (t *tensor) work() float64 {
 		return float64(t.in[0].size())
 	case kindConv, kindConvGrad:
 		return t.conv.work() / 8
+	case kindAttend:
+		return t.attendWork() / 8
 	case kindUnary:
 		return 4 * float64(t.size())
 	}
@@ -320,7 +333,7 @@ func (g *graph) sound() bool {
 			continue
 		}
 		for i, u := range t.sources() {
-			if t.level < ready(u, t.units, t.rows[i]) {
+			if t.level < t.ready(u, t.units, t.rows[i]) {
 				return false
 			}
 		}

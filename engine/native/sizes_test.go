@@ -113,7 +113,7 @@ func TestTilesAreWholeGrains(t *testing.T) {
 		rows := 1 + r.IntN(700)
 		in := &tensor{kind: kindParam, dims: []int{64 * rows, 8}}
 		n := &tensor{kind: kindReduce, axis: 0, in: []*tensor{in}, dims: []int{8}, placement: placement{units: 64}}
-		reg := &region{units: 64, tensors: []*tensor{n}}
+		reg := &region{loop: loop{units: 64}, tensors: []*tensor{n}}
 		reg.parts, reg.unit = 1+r.IntN(4), 1<<r.IntN(30)
 		for _, s := range manySizes() {
 			tile, grain := reg.tileUnits(s), reg.grain(n)

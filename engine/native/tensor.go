@@ -31,6 +31,7 @@ const (
 	kindDot                  // product of matrices
 	kindConv                 // convolution of images
 	kindConvGrad             // gradient of a convolution with respect to its weights
+	kindAttend               // attention, or its gradient
 	kindPack                 // weights in the order in which products read them
 	kindTotal                // sum of what the parts of a region have accumulated
 	kindAfter                // in[0], for what is not to be done before the others are made
@@ -38,7 +39,7 @@ const (
 
 var kindNames = [...]string{"param", "const", "shadow", "out", "unary", "binary", "select", "muladd", "reshape",
 	"move", "pad",
-	"concat", "reduce", "dot", "conv", "convgrad", "pack", "total", "after"}
+	"concat", "reduce", "dot", "conv", "convgrad", "attend", "pack", "total", "after"}
 
 // tensor is a node of the program that is compiled: what it is made of and how,
 // and, later, where and when.
@@ -59,6 +60,7 @@ type tensor struct {
 	data   []float32   // of a kindConst of floats
 	dot    *dot        // of kindDot
 	conv   *conv       // of kindConv and kindConvGrad
+	attend *attend     // of kindAttend
 	packs  *tensor     // of a kindConv that packs its weights itself: the kindPack in the place of in[1]
 	shadow *shadowCall // of kindShadow
 	buf    *buffer     // of a kindConst
