@@ -34,10 +34,13 @@ func (a *artist) checkSpace(kind string) error {
 	if space == nil || kind == "loss" {
 		return nil
 	}
+	kinds := slices.DeleteFunc(slices.Clone(picturesOnSpaces), func(k string) bool {
+		return k == "globe" && !mapped || k == "pairs" && mapped
+	})
 	switch {
-	case !slices.Contains(picturesOnSpaces, kind) || kind == "pairs" && mapped:
+	case !slices.Contains(kinds, kind):
 		return fmt.Errorf("%w: a picture of kind %s is of points of R^d; of points of %s there are %s", ErrPicture, kind,
-			space, choice.List(picturesOnSpaces))
+			space, choice.List(kinds))
 	case kind == "density" && !mapped && !(space.Form == manifold.Angles && space.Dim <= 2):
 		return fmt.Errorf("%w: the density is drawn of a sphere of dimension 2 and of a torus of one or two angles, "+
 			"and the space is %v; draw samples", ErrPicture, space.Manifold())
