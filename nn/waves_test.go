@@ -66,7 +66,8 @@ func TestBadWavesAreNamed(t *testing.T) {
 	}
 }
 
-// TestWavesLearnFineDetails fits sin(60 x) on [0, 1] near t = 1, which a plain perceptron of the same size takes long for.
+// TestWavesLearnFineDetails fits sin(60 x) on [0, 1] near t = 1, which a plain perceptron of the same size
+// takes long for.
 func TestWavesLearnFineDetails(t *testing.T) {
 	eng, err := Open("native")
 	if err != nil {

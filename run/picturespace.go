@@ -39,8 +39,8 @@ func (a *artist) checkSpace(kind string) error {
 	})
 	switch {
 	case !slices.Contains(kinds, kind):
-		return fmt.Errorf("%w: a picture of kind %s is of points of R^d; of points of %s there are %s", ErrPicture, kind,
-			space, choice.List(kinds))
+		return fmt.Errorf("%w: a picture of kind %s is of points of R^d; of points of %s there are %s", ErrPicture,
+			kind, space, choice.List(kinds))
 	case kind == "density" && !mapped && !(space.Form == manifold.Angles && space.Dim <= 2):
 		return fmt.Errorf("%w: the density is drawn of a sphere of dimension 2 and of a torus of one or two angles, "+
 			"and the space is %v; draw samples", ErrPicture, space.Manifold())
