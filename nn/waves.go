@@ -20,7 +20,7 @@ import (
 //	l = log(1-t+o) / log o,  o = 1/(20 Highest),  sin(πkl) and cos(πkl), k = 1..8
 //
 // too, which tells late times apart. The directions are a formula (see directions), so that a
-// checkpoint has no further tensor.
+// checkpoint has no further tensor. Preconditioned models, whose clock is another, have no waves.
 type Waves struct {
 	// Count is the number of directions; each makes two inputs. Default 128.
 	Count int `yaml:"count" json:"count"`
