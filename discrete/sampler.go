@@ -104,6 +104,9 @@ func (s Sampler) Sample(ctx context.Context, m Posterior, x Tokens, at func(t fl
 	return w.stats, nil
 }
 
+// ErrMethod is returned by a [Sampler] whose method cannot be taken on its path.
+var ErrMethod = errors.New("discrete: the path has no closed form of its jumps; choose the method euler")
+
 // check reports what does not fit, and returns the times and with them the method.
 func (s *Sampler) check(m Posterior, x Tokens) ([]float64, error) {
 	if s.Path == nil {
@@ -121,7 +124,7 @@ func (s *Sampler) check(m Posterior, x Tokens) ([]float64, error) {
 	}
 	switch guided := s.guided(); {
 	case s.Method == Exact && !kernel:
-		return nil, errors.New("discrete: the path has no closed form of its jumps; choose the method euler")
+		return nil, ErrMethod
 	case s.Method == Exact && s.Corrector != 0:
 		return nil, errors.New("discrete: the method exact has no corrector; choose euler, or leave it out")
 	case !(s.Corrector >= 0) || math.IsInf(s.Corrector, 0):

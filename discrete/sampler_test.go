@@ -270,6 +270,9 @@ func TestSamplersSayWhatDoesNotFit(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
 		}
+		if errors.Is(err, ErrMethod) != (want == "no closed form") {
+			t.Errorf("%v: is it ErrMethod?", err)
+		}
 	}
 	x := NewTokens(1, 2)
 	x.X[1] = 9

@@ -228,6 +228,9 @@ func (m *Model) precondition() error {
 		return fmt.Errorf("%w: a Precondition is for Gaussian paths; path %s has noise of its own", ErrSpec,
 			m.spec.pathName())
 	}
+	if m.spec.Net.Waves != nil {
+		return fmt.Errorf("%w: a Precondition has a clock of its own, and waves fade by 1-t", ErrSpec)
+	}
 	if m.spec.Net.Average {
 		return fmt.Errorf("%w: a Precondition is for networks of one time; this one knows average velocities", ErrSpec)
 	}

@@ -139,6 +139,9 @@ func (f *tensorFile) fits(c nn.Config) error {
 		n   []int
 	}
 	all := []sizes{{"classes", []int{c.Classes}}}
+	if c.Waves != nil && !c.OfImages() {
+		all = append(all, sizes{"waves.count", []int{c.Waves.Count}})
+	}
 	switch {
 	case c.UNet != nil:
 		all = append(all, sizes{"unet.channels", []int{c.UNet.Channels}}, sizes{"unet.mult", c.UNet.Mult},

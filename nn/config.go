@@ -12,7 +12,7 @@ import (
 // Config describes a velocity network f(x, t | label, context). Without Residual, UNet or
 // DiT it is a multilayer perceptron,
 //
-//	h_0 = [x, Fourier(x), τ(t), onehot(label), context, shown, known],
+//	h_0 = [x, Fourier(x), waves(x, t), τ(t), onehot(label), context, shown, known],
 //	h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
 //
 // and, with Average, one of average velocities u(x, t, s), whose input has τ(s-t)
@@ -36,6 +36,8 @@ type Config struct {
 	// SpaceScale is s, the lowest of those frequencies in cycles per unit of x.
 	// Default 0.25: a period of 4, the range of standardised data.
 	SpaceScale float64 `yaml:"space_scale" json:"space_scale"`
+	// Waves are further features of x, and of t, for laws with fine details. Default nil: none.
+	Waves *Waves `yaml:"waves,omitempty" json:"waves,omitempty"`
 	// Classes > 0 makes the net conditional on a label in 0..Classes-1;
 	// label -1 is "no label" (a zero one-hot vector). Default 0.
 	Classes int `yaml:"classes,omitempty" json:"classes,omitempty"`
@@ -127,6 +129,10 @@ func (c Config) Defaults() Config {
 	if c.SpaceScale == 0 {
 		c.SpaceScale = 0.25
 	}
+	if c.Waves != nil {
+		w := c.Waves.Defaults()
+		c.Waves = &w
+	}
 	if c.Residual != nil {
 		r := c.Residual.Defaults()
 		c.Residual = &r
@@ -172,6 +178,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("nn: condition is %d; it must be how many numbers a context has, or 0 for no context",
 			c.Context)
 	}
+	if err := c.Waves.validate(c.Average); err != nil {
+		return err
+	}
 	if err := c.validateLevels(); err != nil {
 		return err
 	}
@@ -212,6 +221,9 @@ func (c Config) checkLargest() error {
 		{"classes", c.Classes, mostSize}, {"condition", c.Context, mostSize}}
 	for i, h := range c.Hidden {
 		all = append(all, size{fmt.Sprintf("hidden[%d]", i), h, mostSize})
+	}
+	if w := c.Waves; w != nil {
+		all = append(all, size{"waves.count", w.Count, mostSize})
 	}
 	if r := c.Residual; r != nil {
 		all = append(all, size{"residual.width", r.Width, mostSize}, size{"residual.blocks", r.Blocks, mostLayers},
@@ -274,8 +286,11 @@ func (c Config) validateImages() error {
 
 // inputs returns the width of h_0.
 func (c Config) inputs() int {
-	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes + c.Context + c.showable()
+	return c.places() + c.clocks() + c.Classes + c.Context + c.showable()
 }
+
+// places returns the number of features of x among them, and x itself.
+func (c Config) places() int { return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.Waves.inputs() }
 
 // showable returns how many inputs what is shown has: a value and a mark for each coordinate.
 func (c Config) showable() int {
@@ -290,7 +305,7 @@ func (c Config) clocks() int {
 	if c.Average {
 		return 2 * (1 + 2*c.TimeFrequencies)
 	}
-	return 1 + 2*c.TimeFrequencies
+	return 1 + 2*c.TimeFrequencies + c.Waves.clocks()
 }
 
 // Activations returns the names that Config.Activation takes.

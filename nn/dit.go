@@ -107,11 +107,11 @@ func (n *dit) embed(p []*Node, at input) *Node {
 	return Add(c, embedded(p[n.label], at.label, n.cfg.Classes))
 }
 
-// embedded is the row of a table for each label. Label -1, for which OneHot is zero, is the last.
+// embedded is the row of a table for each label. Label -1, for which hot is zero, is the last.
 func embedded(table, label *Node, classes int) *Node {
-	hot := OneHot(label, classes, table.DType())
-	hot = Concatenate([]*Node{hot, OneMinus(ReduceAndKeep(hot, ReduceSum, -1))}, -1)
-	return wide(Dot(hot, table).Product())
+	one := hot(label, classes, table.DType())
+	one = Concatenate([]*Node{one, OneMinus(ReduceAndKeep(one, ReduceSum, -1))}, -1)
+	return wide(Dot(one, table).Product())
 }
 
 // Positions are the fixed embeddings of the positions of the patches, [T, Width]: sines

@@ -72,11 +72,11 @@ func linear(h, w *Node) *Node {
 // features returns h_0 and, when a direction is given, its tangents.
 func (m *mlp) features(at input, along *direction) (h, dh *Node) {
 	x, g, n := at.x, at.x.Graph(), at.x.Shape().Dimensions[0]
-	parts, dparts := m.space(x, along)
+	parts, dparts := m.space(at, along)
 	clocks, dclocks := m.times(at)
 	parts = append(parts, clocks...)
 	if m.cfg.Classes > 0 {
-		parts = append(parts, OneHot(at.label, m.cfg.Classes, x.DType()))
+		parts = append(parts, hot(at.label, m.cfg.Classes, x.DType()))
 	}
 	if m.cfg.Context > 0 {
 		parts = append(parts, at.context)
@@ -104,7 +104,8 @@ func (m *mlp) features(at input, along *direction) (h, dh *Node) {
 }
 
 // space returns the features of x, and their tangents [N, K, ·] along a direction.
-func (m *mlp) space(x *Node, along *direction) (parts, dparts []*Node) {
+func (m *mlp) space(at input, along *direction) (parts, dparts []*Node) {
+	x := at.x
 	n, d := x.Shape().Dimensions[0], m.cfg.Dim
 	parts = []*Node{x}
 	if along != nil {
@@ -113,6 +114,14 @@ func (m *mlp) space(x *Node, along *direction) (parts, dparts []*Node) {
 			e = BroadcastToDims(InsertAxes(e, 0), n, e.Shape().Dimensions[0], d)
 		}
 		dparts = []*Node{e}
+	}
+	if w := m.cfg.Waves; w != nil {
+		var e *Node
+		if along != nil {
+			e = dparts[0]
+		}
+		waves, dwaves := w.of(x, at.t, e)
+		parts, dparts = append(parts, waves...), append(dparts, dwaves...)
 	}
 	k := m.cfg.SpaceFrequencies
 	if k == 0 {
@@ -166,6 +175,9 @@ func (m *mlp) clock(t *Node) (tau, dtau []*Node) {
 		phase := Mul(t, omega)
 		s, c := Sin(phase), Cos(phase)
 		tau, dtau = append(tau, s, c), append(dtau, Mul(c, omega), Neg(Mul(s, omega)))
+	}
+	if w := m.cfg.Waves; w != nil {
+		tau = append(tau, w.clock(Squeeze(t, 1))) // not beside average velocities, which alone need dtau
 	}
 	return tau, dtau
 }

@@ -73,6 +73,27 @@ func reference(n *Net, x []float64, t float64, label int32, s ...float64) []floa
 	return h
 }
 
+// referenceWaves adds the features of waves to h, which is x.
+func referenceWaves(cfg Config, h []float64, t float64) []float64 {
+	w := cfg.Waves
+	if w == nil {
+		return h
+	}
+	x := h
+	for _, f := range []func(float64) float64{math.Sin, math.Cos} {
+		for k, omega := range w.directions(len(x)) {
+			length := w.Lowest * math.Pow(w.Highest/w.Lowest, (float64(k)+0.5)/float64(w.Count))
+			phase := 0.0
+			for d, v := range omega {
+				phase += float64(v) * x[d]
+			}
+			left := *w.Fade * length * (1 - t)
+			h = append(h, f(phase)*math.Exp(-left*left/2))
+		}
+	}
+	return h
+}
+
 // referenceLayer is the linear map of the tensors weight and bias.
 func referenceLayer(ts []Tensor, theta []float32, h []float64) []float64 {
 	out, in := ts[0].Shape[0], ts[0].Shape[1]
@@ -96,7 +117,7 @@ func referenceInputs(cfg Config, x []float64, t float64, label int32, s []float6
 			sin, cos = append(sin, math.Sin(phase)), append(cos, math.Cos(phase))
 		}
 	}
-	space = append(append(h, sin...), cos...)
+	space = append(append(referenceWaves(cfg, h, t), sin...), cos...)
 	h = nil
 	clocks := []float64{t}
 	if cfg.Average {
@@ -111,6 +132,16 @@ func referenceInputs(cfg Config, x []float64, t float64, label int32, s []float6
 		for _, f := range []func(float64) float64{math.Sin, math.Cos} {
 			for k := range cfg.TimeFrequencies {
 				h = append(h, f(math.Pi*float64(k+1)*c))
+			}
+		}
+		if w := cfg.Waves; w != nil {
+			o := 1 / (20 * w.Highest)
+			l := math.Log(1-c+o) / math.Log(o)
+			h = append(h, l)
+			for _, f := range []func(float64) float64{math.Sin, math.Cos} {
+				for k := range 8 {
+					h = append(h, f(math.Pi*float64(k+1)*l))
+				}
 			}
 		}
 	}
@@ -162,7 +193,10 @@ var configs = map[string]Config{
 	"residual": {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2}, TimeFrequencies: 2, SpaceFrequencies: 2,
 		Classes: 4},
 	"residual with norm": {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2, Norm: NormLayer}, TimeFrequencies: 2},
-	"relu inputs":        {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
+	"waves":              {Dim: 3, Hidden: []int{9, 7}, Waves: &Waves{Count: 5, Highest: 9}, Classes: 2},
+	"residual waves": {Dim: 2, Residual: &Residual{Width: 12, Blocks: 2}, SpaceFrequencies: 2, TimeFrequencies: 1,
+		Waves: &Waves{Count: 4, Highest: 6, Fade: new(float64)}},
+	"relu inputs": {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
 }
 
 // bind binds the labels that a configuration needs, one for each of n points.

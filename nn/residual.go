@@ -9,7 +9,7 @@ import (
 // residual is the network of [Residual]:
 //
 //	c = act(W_c [τ(t), onehot(label), embed(context), shown, known] + b_c)
-//	h_0 = W_x [x, Fourier(x)] + b_x
+//	h_0 = W_x [x, Fourier(x), waves(x, t)] + b_x
 //	h_l = h_{l-1} + W_2 act(W_1 act(h_{l-1} (1 + scale_l(c)) + shift_l(c)))     (biases left out)
 //	f = W act(h_L) + b
 //
@@ -39,7 +39,7 @@ func newResidual(cfg Config, l *layout) (*residual, error) {
 	n := &residual{cfg: cfg, act: act, points: &mlp{cfg: cfg, act: act}}
 	n.embed = newEmbedder(r.Embed, cfg.Context, act, l)
 	n.given = l.hidden("given", cfg.clocks()+cfg.Classes+r.Embed.numbers(cfg.Context)+cfg.showable(), r.Width)
-	n.input = l.linear("input", cfg.Dim*(1+2*cfg.SpaceFrequencies), r.Width)
+	n.input = l.linear("input", cfg.places(), r.Width)
 	for i := range r.Blocks {
 		name := fmt.Sprintf("blocks.%d.", i)
 		b := residualBlock{
@@ -64,7 +64,7 @@ func (n *residual) tangents(p []*Node, at input, along direction) (f, df *Node) 
 }
 
 func (n *residual) run(p []*Node, at input, along *direction) dual {
-	parts, dparts := n.points.space(at.x, along)
+	parts, dparts := n.points.space(at, along)
 	x := dual{v: Concatenate(parts, -1)}
 	directions := 0 // in which the time moves
 	if along != nil {
@@ -98,7 +98,7 @@ func (n *residual) condition(p []*Node, at input, directions int) dual {
 	}
 	var given []*Node
 	if n.cfg.Classes > 0 {
-		given = append(given, OneHot(at.label, n.cfg.Classes, at.x.DType()))
+		given = append(given, hot(at.label, n.cfg.Classes, at.x.DType()))
 	}
 	if n.cfg.Context > 0 {
 		given = append(given, n.embedding(p, at))

@@ -36,7 +36,7 @@ func (b *tokenBody) split(in []*Node) (at tokenInput, rest []*Node) {
 func (b *tokenBody) logits(p []*Node, at tokenInput) *Node {
 	c, n := b.cfg, at.t.Shape().Dimensions[0]
 	table := p[b.embed]
-	x := wide(Dot(OneHot(at.x, c.states(), table.DType()), table).Product())
+	x := wide(Dot(hot(at.x, c.states(), table.DType()), table).Product())
 	if b.shown >= 0 {
 		x = Add(x, Mul(InsertAxes(at.told, 1), InsertAxes(p[b.shown], 0)))
 	}

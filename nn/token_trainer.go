@@ -76,7 +76,7 @@ func (n *TokenNet) loss(p []*Node, in []*Node) *Node {
 	factor := func(k int) *Node { return Reshape(Slice(rest[1], AxisRange(k, k+1)), logits.Shape().Dimensions[0]) }
 	z := Sub(logits, StopGradient(ReduceAndKeep(logits, ReduceMax, -1)))
 	total := ReduceSum(Exp(z), -1)
-	hot := func(x *Node) *Node { return OneHot(x, n.cfg.Levels, z.DType()) }
+	hot := func(x *Node) *Node { return hot(x, n.cfg.Levels, z.DType()) }
 	logp := Sub(ReduceSum(Mul(z, hot(rest[0])), -1), Log(total))
 	stays := Div(ReduceSum(Mul(Exp(z), hot(at.x)), -1), total)
 	return Neg(ReduceAllMean(Add(Mul(factor(0), logp), Mul(factor(1), stays))))

@@ -271,7 +271,7 @@ func (n *unet) embed(p []*Node, at input) *Node {
 	e = affine(silu(e), p, n.time[1])
 	if n.emb >= 0 {
 		// Label -1 is a row of zeros: no label.
-		e = Add(e, wide(Dot(OneHot(at.label, n.cfg.Classes, p[n.emb].DType()), p[n.emb]).Product()))
+		e = Add(e, wide(Dot(hot(at.label, n.cfg.Classes, p[n.emb].DType()), p[n.emb]).Product()))
 	}
 	return silu(e)
 }

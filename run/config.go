@@ -129,6 +129,9 @@ func (c Config) preconditionable() error {
 	if !c.Space.Flat() {
 		return fmt.Errorf("precondition is for points of R^d, and the space is %s; leave it out", c.Space)
 	}
+	if c.Net.Waves != nil {
+		return errors.New("precondition has a clock of its own, and net.waves fade by 1-t; leave one of them out")
+	}
 	kind, err := train.KindOf(cmp.Or(c.Train.Objective, train.Config{}.Defaults().Objective))
 	if err != nil {
 		return err

@@ -39,7 +39,8 @@ func (c Config) Idle() []settings.Idle {
 func rules() []rule {
 	const withControl = "set eval.solver to a method with an error estimate, such as dopri5, without eval.steps"
 	return []rule{
-		{"net.hidden net.activation net.time_frequencies net.space_frequencies net.space_scale", ofPerceptrons,
+		{"net.hidden net.activation net.time_frequencies net.space_frequencies net.space_scale net.waves.count " +
+			"net.waves.lowest net.waves.highest net.waves.fade", ofPerceptrons,
 			"leave net.unet and net.dit out"},
 		{"net.hidden", ofPlainPerceptrons, "set net.residual.width, or leave net.residual out"},
 		{"net.residual.embed.kind net.residual.embed.shape net.residual.embed.hidden net.residual.embed.width",

@@ -48,7 +48,7 @@ func (a *artist) drawable(kind string) error {
 // imagesOnly reports a picture of images of a run that has none.
 func (a *artist) imagesOnly(kind string) error {
 	if a.Model.Spec().Image() == nil {
-		return fmt.Errorf("run: a picture of kind %s is for images, and the points of this run are none", kind)
+		return fmt.Errorf("%w: one of kind %s is for images, and they are none", ErrPicture, kind)
 	}
 	return nil
 }

@@ -20,27 +20,33 @@ import (
 // picturesOnSpaces are the kinds that are drawn of them.
 var picturesOnSpaces = []string{"samples", "pairs", "density", "globe", "loss"}
 
-// checkSpace reports what a picture of points on a manifold does not have.
+// ErrPicture is returned for a picture of a kind that points of a run's space do not have.
+var ErrPicture = errors.New("run: there is no such picture of the points of this run")
+
+// checkSpace reports what a picture of points on a manifold does not have, by an [ErrPicture].
 func (a *artist) checkSpace(kind string) error {
 	space := a.Model.Spec().Space
 	mapped := space != nil && isMap(space)
 	if kind == "globe" && !mapped {
-		return errors.New("run: a globe is drawn of the density of a sphere of dimension 2, which the points of the " +
-			"run are not on; draw the density")
+		return fmt.Errorf("%w: a globe is drawn of the density of a sphere of dimension 2, which they are not on; "+
+			"draw the density as a .png, .svg or .pdf", ErrPicture)
 	}
 	if space == nil || kind == "loss" {
 		return nil
 	}
+	kinds := slices.DeleteFunc(slices.Clone(picturesOnSpaces), func(k string) bool {
+		return k == "globe" && !mapped || k == "pairs" && mapped
+	})
 	switch {
-	case !slices.Contains(picturesOnSpaces, kind) || kind == "pairs" && mapped:
-		return fmt.Errorf("run: a picture of kind %s is of points of R^d; of points of %s there are %s", kind, space,
-			choice.List(picturesOnSpaces))
+	case !slices.Contains(kinds, kind):
+		return fmt.Errorf("%w: a picture of kind %s is of points of R^d; of points of %s there are %s", ErrPicture,
+			kind, space, choice.List(kinds))
 	case kind == "density" && !mapped && !(space.Form == manifold.Angles && space.Dim <= 2):
-		return fmt.Errorf("run: the density is drawn of a sphere of dimension 2 and of a torus of one or two angles, "+
-			"and the space is %v; draw samples", space.Manifold())
+		return fmt.Errorf("%w: the density is drawn of a sphere of dimension 2 and of a torus of one or two angles, "+
+			"and the space is %v; draw samples", ErrPicture, space.Manifold())
 	case a.Columns != [2]int{} || a.Truth != nil || a.Limits != plot.Limits{}:
-		return fmt.Errorf("run: columns, limits and a truth have no effect on a picture of points of %s; leave them "+
-			"out", space)
+		return fmt.Errorf("%w: columns, limits and a truth have no effect on one of points of %s; leave them out",
+			ErrPicture, space)
 	}
 	return nil
 }

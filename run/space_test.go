@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -90,7 +91,7 @@ func TestARunOnTheSphereIsTrainedResumedAndOpened(t *testing.T) {
 		}
 	}
 	if err := twice.Picture(t.Context(), &png, "field", PictureOptions{}); err == nil ||
-		!strings.Contains(err.Error(), "of points of R^d") {
+		!errors.Is(err, ErrPicture) || !strings.Contains(err.Error(), "of points of R^d") {
 		t.Errorf("a field: %v", err)
 	}
 	rows := RowsOf(twice.Model.Spec(), Drawn{X: flow.Batch{N: 1, D: 3, X: []float64{0, 0, 1}}, LogP: []float64{2}})

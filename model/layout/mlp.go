@@ -122,7 +122,8 @@ func exportSequence(m *model.Model, prefix string) (*plan, error) {
 	switch {
 	case cfg.OfImages() || cfg.Residual != nil:
 		return nil, fmt.Errorf("the model is no plain perceptron")
-	case cfg.TimeFrequencies+cfg.SpaceFrequencies > 0 || cfg.Average || cfg.Shown || len(cfg.Levels) > 0:
+	case cfg.TimeFrequencies+cfg.SpaceFrequencies > 0 || cfg.Waves != nil || cfg.Average || cfg.Shown ||
+		len(cfg.Levels) > 0:
 		return nil, fmt.Errorf("the perceptron has features of its inputs beside them, or levels; an nn.Sequential " +
 			"has none")
 	case spec.Precondition != nil:

@@ -369,7 +369,7 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 	a.status("drawing %s", f.out)
 	r.Watch, r.Reading = a.watch, a.reading()
 	err = atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.Picture(cmd.Context(), w, name, f.o) })
-	return &res, err
+	return &res, asUsage(err, run.ErrPicture)
 }
 
 // told takes down the context that the picture is of, and its class.

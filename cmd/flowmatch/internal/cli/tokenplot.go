@@ -76,9 +76,10 @@ func (a *app) plotTokens(cmd *cobra.Command, dir string, f plotFlags) (result, e
 	if cmd.Flags().Changed("n") {
 		n = f.o.N
 	}
-	return res, atomicfile.WriteFile(f.out, func(w io.Writer) error {
+	err = atomicfile.WriteFile(f.out, func(w io.Writer) error {
 		return a.drawAppearing(cmd.Context(), w, r, n, seed, plot.GIFOptions{Options: o})
 	})
+	return res, asUsage(err, discrete.ErrMethod)
 }
 
 // appears reports a picture of tokens that appear where a token is no character.

@@ -275,11 +275,8 @@ func (a *app) drawTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, ext
 	start := time.Now()
 	s, err := a.solveTokens(cmd, r, f, model.TokenSampling{N: f.n, Sampler: r.Config.Eval.Sampling(f.seed),
 		Guidance: guidance, Progress: a.watch("samples", f.n)})
-	if errors.Is(err, model.ErrNoInfill) {
-		return nil, usageError{err}
-	}
 	if err != nil {
-		return nil, err
+		return nil, asUsage(err, model.ErrNoInfill, discrete.ErrMethod)
 	}
 	e := r.Config.Eval
 	res := tokenSampleResult{Run: r.Dir, N: s.x.N, Length: s.x.L, Kind: r.Config.Data.Tokens, Seed: f.seed,
