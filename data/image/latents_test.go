@@ -53,7 +53,6 @@ func TestLatentsAreThoseOfTheEncoderAndMadeOnce(t *testing.T) {
 	m, calls := steps(t, 50), 0
 	var said []string
 	watch := &data.Watch{Say: func(s string) { said = append(said, s) }}
-	var all []flow.Batch
 	for _, o := range []LatentOptions{{Limit: 1 << 20}, {Limit: 1 << 20}, {Disk: true}, {Limit: 10}} {
 		o.Name, o.Watch = "steps", watch
 		l, err := Encode(m, quarters(&calls), o)
@@ -70,7 +69,6 @@ func TestLatentsAreThoseOfTheEncoderAndMadeOnce(t *testing.T) {
 				t.Fatalf("latents of image %d are %v, want %v", i, x.Row(i), want)
 			}
 		}
-		all = append(all, x)
 	}
 	if calls != 50 || len(said) != 1 || !strings.Contains(said[0], "50 images of steps are encoded once") {
 		t.Errorf("%d images were encoded, and told was %q", calls, said)
