@@ -201,7 +201,7 @@ func (e *evidence) found(c Column) (Column, []Fault) {
 		c.Note = join(c.Note, mixedDates(e.distinct))
 		return c, faults
 	}
-	if saysDate(e.name) && n.format.Decimals == 0 {
+	if (saysDate(e.name) || e.compact()) && n.format.Decimals == 0 {
 		if d := e.dates(true); d.share >= n.share {
 			return e.numeric(c, Date, d)
 		}
@@ -219,6 +219,16 @@ func (e *evidence) found(c Column) (Column, []Fault) {
 		return c, nil
 	}
 	return e.numeric(c, kind, n)
+}
+
+// compactDates is how many different numbers of eight digits that are all dates are no accident: one in thirty is.
+const compactDates = 5
+
+// compact says whether the values may be dates as 20240131, whatever the name of their column.
+func (e *evidence) compact() bool {
+	return len(e.distinct) >= compactDates && !slices.ContainsFunc(e.distinct, func(text string) bool {
+		return len(text) != len("20060102") || text < "1900" || text >= "2100"
+	})
 }
 
 // saysDate says whether the name of a column speaks of a date.
