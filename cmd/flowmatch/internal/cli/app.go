@@ -165,7 +165,24 @@ samples from them by solving the learnt ODE, and computes exact likelihoods.`,
 		a.doctorCommand(), a.versionCommand(),
 	)
 	root.SetHelpCommand(helpCommand())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	return root
+}
+
+// flagError says of a value that a flag does not take what it takes; pflag quotes the functions of strconv.
+func flagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return usageError{err}
+	}
+	want := map[string]string{
+		"int": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0", "float64": "a number",
+		"float64Slice": "numbers with commas between them", "bool": "true or false", "duration": "a time such as 1m30s",
+	}[bad.GetFlag().Value.Type()]
+	if want == "" {
+		return usageError{err}
+	}
+	return usagef("--%s %s: want %s", bad.GetFlag().Name, choice.Quote(bad.GetValue()), want)
 }
 
 // helpCommand shows the help of a command that there is.

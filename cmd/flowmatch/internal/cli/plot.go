@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -106,10 +107,26 @@ func (f *plotFlags) chosen(r *run.Run) (axes [2]int, err error) {
 	}
 	for k, name := range f.columns {
 		if axes[k] = slices.Index(names, name); axes[k] < 0 {
-			return axes, usagef("--columns: %w", choice.Check("column", name, names))
+			return axes, usagef("--columns: %w", cmp.Or(ofLevels(r, name, names), choice.Check("column", name, names)))
 		}
 	}
 	return axes, nil
+}
+
+// ofLevels reports a column of a table that has no axis of its own, but one for each level.
+func ofLevels(r *run.Run, name string, axes []string) error {
+	schema := r.Model.Spec().Schema
+	if schema == nil || !slices.Contains(schema.Names(), name) {
+		return nil
+	}
+	var own []string
+	for _, axis := range axes {
+		if strings.HasPrefix(axis, name+"=") {
+			own = append(own, axis)
+		}
+	}
+	return fmt.Errorf("%s has an axis for each of its levels: %s; without columns samples are drawn along all pairs of "+
+		"columns as they are", choice.Quote(name), choice.List(own))
 }
 
 // check reports what is wrong with the flags whatever the run is. It returns the name that
@@ -292,7 +309,7 @@ func (a *app) plotCommand() *cobra.Command {
 func (f *plotFlags) addAll(cmd *cobra.Command) {
 	f.add(cmd, eval.Solvers())
 	fl := cmd.Flags()
-	fl.StringVar(&f.kind, "kind", "", strings.Join(plotNames(), ", "))
+	fl.StringVar(&f.kind, "kind", "samples", strings.Join(plotNames(), ", "))
 	fl.StringVar(&f.out, "out", "", "file to write: .png, .svg or .pdf, or .gif for moving trajectories")
 	fl.IntVar(&f.o.N, "n", 0,
 		"number of points of samples, trajectories, field and couplings, of held-out points of pit and calibration, "+
@@ -313,7 +330,7 @@ func (f *plotFlags) addAll(cmd *cobra.Command) {
 		plot.LeastDPI, plot.MostDPI, plot.MostGIFDPI))
 	fl.BoolVar(&f.o.Dark, "dark", false, "light on dark, for pages with a dark ground: .png or .gif")
 	fl.BoolVar(&f.o.Log, "log", false, "the logarithm of a density, or of a loss")
-	require(cmd, "kind", "out")
+	require(cmd, "out")
 	complete(cmd, "kind", plotNames()...)
 	completeFiles(cmd, "out", "png", "svg", "pdf", "gif")
 }
