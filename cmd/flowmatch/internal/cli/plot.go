@@ -125,8 +125,8 @@ func ofLevels(r *run.Run, name string, axes []string) error {
 			own = append(own, axis)
 		}
 	}
-	return fmt.Errorf("%s has an axis for each of its levels: %s; without columns samples are drawn along all pairs of "+
-		"columns as they are", choice.Quote(name), choice.List(own))
+	return fmt.Errorf("%s has an axis for each of its levels: %s; without columns samples are drawn along all "+
+		"pairs of columns as they are", choice.Quote(name), choice.List(own))
 }
 
 // check reports what is wrong with the flags whatever the run is. It returns the name that
