@@ -180,7 +180,7 @@ type Config struct {
 	// default false.
 	Coarse bool `json:"coarse,omitempty" yaml:"coarse,omitempty"`
 
-	// Encoder is the folder of an autoencoder of images (AutoencoderKL of diffusers, or a run with
+	// Encoder is the folder of an autoencoder of images (one of the library diffusers, or a run with
 	// one): its latents of the images are learnt, and its decoder makes images of samples. Latents
 	// are made once, and kept in the cache folder; memory is then about them, too. Images of a
 	// folder have by default a size of at most 256, and 3 channels. Default none.
