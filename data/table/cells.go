@@ -56,7 +56,8 @@ func Known(path string) bool {
 const workbookEnding = ".xlsx"
 
 // ReadCells reads the texts of a table by its extension, as [Read] does the numbers: of text, of
-// NPY, of Parquet, and of workbooks (.xlsx). Rows of another number of fields than the first are told of together.
+// NPY, of Parquet, and of workbooks (.xlsx). Rows of another number of fields than the first are told of together, beside the cells of
+// the others.
 func ReadCells(path string, opts Options) (Cells, error) {
 	var all Cells
 	last, err := EachCells(path, opts, math.MaxInt, func(c Cells) error {
@@ -64,7 +65,7 @@ func ReadCells(path string, opts Options) (Cells, error) {
 		return nil
 	})
 	if err != nil {
-		return Cells{}, err
+		return all, err
 	}
 	last.Columns, last.Rows = all.Columns, all.Rows
 	return last, nil
@@ -164,19 +165,18 @@ func (t *textCells) read(opts Options) error {
 	if opts.Header == nil && t.out.Header && t.likeRows() {
 		return doubtful(t.out.Path, t.first)
 	}
-	if err := cmp.Or(t.ragged(), t.doubt.report(t.out.Path)); err != nil || t.out.Rows == 0 {
-		return err
+	if t.out.Rows > 0 {
+		if err := t.hand(); err != nil {
+			return err
+		}
 	}
-	return t.hand()
+	return cmp.Or(t.ragged(), t.doubt.report(t.out.Path))
 }
 
-// hand hands on the rows so far, unless some cannot be read, of which all are told at the end.
+// hand hands on the rows so far.
 func (t *textCells) hand() error {
 	rows := t.out
 	t.out.Columns, t.out.Rows = make([]schema.Texts, len(t.first)), 0
-	if t.bad != nil {
-		return nil
-	}
 	return t.use(rows)
 }
 
@@ -217,7 +217,31 @@ func (t *textCells) ragged() error {
 	for i := range t.bad {
 		t.bad[i].Row, t.bad[i].Count = i, 1
 	}
-	return Faults(t.out.Path, t.bad, func(i int) string { return fmt.Sprintf("line %d", t.where[i]) })
+	told := Faults(t.out.Path, t.bad, func(i int) string { return fmt.Sprintf("line %d", t.where[i]) })
+	return &raggedError{told, t}
+}
+
+// raggedError is that of rows of another number of fields, beside the rows that were read.
+type raggedError struct {
+	error
+	read *textCells
+}
+
+func (e *raggedError) Unwrap() error { return e.error }
+
+// and returns the error with the faults of the cells that were read, all in the order of their lines.
+func (e *raggedError) and(cells []schema.Fault) error {
+	t := e.read
+	all := slices.Concat(t.bad, cells)
+	lines := slices.Clone(t.where)
+	for _, f := range cells {
+		lines = append(lines, t.lines.of(f.Row))
+	}
+	for i := range all {
+		all[i].Row = lines[i]
+	}
+	slices.SortStableFunc(all, func(a, b schema.Fault) int { return a.Row - b.Row })
+	return Faults(t.out.Path, all, func(line int) string { return fmt.Sprintf("line %d", line) })
 }
 
 // name takes the names of the columns from the first row. One that has none is called as pandas

@@ -83,6 +83,17 @@ func TestFaultsOfAFileAreToldTogether(t *testing.T) {
 			t.Errorf("%v; want %q", err, want)
 		}
 	}
+	text.Reset()
+	text.WriteString("x,y\n")
+	for i := range 100 {
+		fmt.Fprintf(&text, "%d,1.5\n", i)
+	}
+	_, _, err = Infer(write(t, "d.csv", text.String()+"7,oh\n7,8,9\n7,inf\n"), Options{}, schema.Options{})
+	if err == nil || !strings.Contains(err.Error(), "3 faults") ||
+		!strings.Contains(err.Error(), "line 102, column \"y\"") ||
+		strings.Index(err.Error(), "line 103: 3 fields") > strings.Index(err.Error(), "line 104, column") {
+		t.Errorf("%v; want all of three kinds of faults, line by line", err)
+	}
 	_, err = ReadCells(write(t, "b.csv", "x,y\n1,a\n1\n2,b\n1,2,3\n"), Options{})
 	for _, want := range []string{"2 faults", "line 3: 1 fields; want 2", "line 5: 3 fields"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

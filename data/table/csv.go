@@ -384,9 +384,12 @@ func (l *csvLines) add(line int) {
 	l.rows++
 }
 
-func (l *csvLines) where(row int) string {
+func (l *csvLines) where(row int) string { return fmt.Sprintf("line %d", l.of(row)) }
+
+// of returns the line of a row.
+func (l *csvLines) of(row int) int {
 	j := l.jump[sort.Search(len(l.jump), func(i int) bool { return l.jump[i].row > row })-1]
-	return fmt.Sprintf("line %d", j.line+row-j.row)
+	return j.line + row - j.row
 }
 
 // EncodeCSV writes x as CSV with one line of names, in digits enough to read the

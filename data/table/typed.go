@@ -2,6 +2,7 @@ package table
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -160,6 +161,9 @@ const cellRows = 1 << 15
 func (r *typedReader) each(what string, use func(Cells) error) (Cells, error) {
 	if r.whole == nil && r.need <= wholeBytes {
 		all, err := ReadCells(r.path, r.opts)
+		if err != nil && all.Rows > 0 {
+			err = cmp.Or(use(all), err)
+		}
 		if err != nil {
 			return all, err
 		}
@@ -230,6 +234,10 @@ func (r *typedReader) schema() (*schema.Schema, error) {
 		r.rows += c.Rows
 		return nil
 	})
+	if ragged, ok := errors.AsType[*raggedError](err); ok && scan != nil {
+		_, faults := scan.Schema()
+		return nil, ragged.and(faults)
+	}
 	if err != nil {
 		return nil, err
 	}
