@@ -56,8 +56,8 @@ func Known(path string) bool {
 const workbookEnding = ".xlsx"
 
 // ReadCells reads the texts of a table by its extension, as [Read] does the numbers: of text, of
-// NPY, of Parquet, and of workbooks (.xlsx). Rows of another number of fields than the first are told of together, beside the cells of
-// the others.
+// NPY, of Parquet, and of workbooks (.xlsx). Rows of another number of fields than the first are told of
+// together, beside the cells of the others.
 func ReadCells(path string, opts Options) (Cells, error) {
 	var all Cells
 	last, err := EachCells(path, opts, math.MaxInt, func(c Cells) error {
