@@ -51,15 +51,7 @@ func TestNetworksOfImagesTrainOpenAndResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			half := filepath.Join(t.TempDir(), "half")
-			stopped, stop := context.WithCancel(ctx)
-			_, err = Train(stopped, cfg, half, TrainOptions{Step: func(step int, _ float64) {
-				if step == 3 {
-					stop()
-				}
-			}})
-			if stop(); !errors.Is(err, train.ErrInterrupted) {
-				t.Fatalf("got %v", err)
-			}
+			stopAt(t, cfg, half, 3)
 			if _, err := Train(ctx, cfg, half, TrainOptions{Resume: true}); err != nil {
 				t.Fatal(err)
 			}

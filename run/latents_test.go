@@ -1,7 +1,6 @@
 package run
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,7 +14,6 @@ import (
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/ode"
-	"flowmatch/train"
 )
 
 // autoencoderFile writes an autoencoder of grey images, whose latents have half their size and 2 channels, and returns
@@ -77,15 +75,7 @@ func TestARunLearnsLatentsOfImages(t *testing.T) {
 			t.Error("latents have the grey levels of images")
 		}
 		half := filepath.Join(dir, "half")
-		stopped, stop := context.WithCancel(ctx)
-		_, err = Train(stopped, cfg, half, TrainOptions{Step: func(step int, _ float64) {
-			if step == 3 {
-				stop()
-			}
-		}})
-		if stop(); !errors.Is(err, train.ErrInterrupted) {
-			t.Fatalf("got %v", err)
-		}
+		stopAt(t, cfg, half, 3)
 		t.Setenv(diskcache.DirVar, t.TempDir()) // where nothing is kept yet
 		if _, err := Train(ctx, cfg, half, TrainOptions{Resume: true}); err != nil {
 			t.Fatal(err)

@@ -343,3 +343,18 @@ func TestALogThatIsGoneIsTold(t *testing.T) {
 		}
 	}
 }
+
+// stopAt trains into a folder until a step, and then stops.
+func stopAt(t *testing.T, cfg Config, dir string, step int) {
+	t.Helper()
+	stopped, stop := context.WithCancel(t.Context())
+	defer stop()
+	_, err := Train(stopped, cfg, dir, TrainOptions{Step: func(at int, _ float64) {
+		if at == step {
+			stop()
+		}
+	}})
+	if !errors.Is(err, train.ErrInterrupted) {
+		t.Fatalf("got %v, want that the training was interrupted", err)
+	}
+}

@@ -12,7 +12,6 @@ import (
 
 	"flowmatch/eval"
 	"flowmatch/model"
-	"flowmatch/train"
 )
 
 const text = "data: {name: moons, standardize: scalar, val: 50, test: 50}\n" +
@@ -65,15 +64,7 @@ func TestStudentsLearnFromATeachersFolderAndResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			half := filepath.Join(dir, objective, filepath.Base(from), "half")
-			stopped, stop := context.WithCancel(ctx)
-			_, err = Train(stopped, cfg, half, TrainOptions{Step: func(step int, _ float64) {
-				if step == 13 {
-					stop()
-				}
-			}})
-			if stop(); !errors.Is(err, train.ErrInterrupted) {
-				t.Fatalf("got %v", err)
-			}
+			stopAt(t, cfg, half, 13)
 			cfg.Train.Teacher = filepath.Join(dir, "gone") // the pairs in the folder are all that a resumed run needs
 			resumed, err := Train(ctx, cfg, half, TrainOptions{Resume: true})
 			if err != nil {

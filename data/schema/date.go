@@ -141,16 +141,7 @@ func (e *evidence) readDates(layout string) numbers {
 	if e.wide != nil {
 		d = e.wide.date(layout)
 	} else {
-		n.value = make([]float64, len(e.kept))
-		for k, t := range e.kept {
-			n.value[k] = math.NaN()
-			if IsMissing(t.text) {
-				continue
-			}
-			if v, ok := d.see(t); ok {
-				n.value[k] = v
-			}
-		}
+		n.value = e.values(d.see)
 	}
 	if n.reading = d.reading; n.rows == 0 {
 		return numbers{}

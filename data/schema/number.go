@@ -209,25 +209,35 @@ func (e *evidence) numbers() numbers {
 	return best
 }
 
+// values returns the texts that are kept as numbers; NaN: one is missing, or see does not read it.
+func (e *evidence) values(see func(text) (float64, bool)) []float64 {
+	values := make([]float64, len(e.kept))
+	for k, t := range e.kept {
+		values[k] = math.NaN()
+		if IsMissing(t.text) {
+			continue
+		}
+		if v, ok := see(t); ok {
+			values[k] = v
+		}
+	}
+	return values
+}
+
 // read reads the values in one format, the one of that number of those that are tried.
 func (e *evidence) read(number int, f Format) (n numbers) {
 	if e.wide != nil {
 		n.reading = e.wide.number(number)
 	} else {
-		n.value = make([]float64, len(e.kept))
-		for k, t := range e.kept {
-			n.value[k] = math.NaN()
-			if IsMissing(t.text) {
-				continue
-			}
+		n.value = e.values(func(t text) (float64, bool) {
 			v, decimals, ok := f.parse(t.text)
-			if !ok {
+			if ok {
+				n.take(t, v, decimals)
+			} else {
 				n.bad.add(t)
-				continue
 			}
-			n.value[k] = v
-			n.take(t, v, decimals)
-		}
+			return v, ok
+		})
 	}
 	n.format = f
 	if e.rows > 0 {
