@@ -15,7 +15,13 @@ func scoredRows(t *testing.T) (*Schema, flow.Batch) {
 	t.Helper()
 	cells := cellsOf(repeat("mass", 40, "190", "195", "200", "205", "NA"), repeat("city", 40, "Bern", "Oslo", "Rome"),
 		repeat("uneven", 40, "1", "2", "5", "100", "1000"))
-	s, faults, err := Infer(cells, Options{Kinds: map[string]string{"uneven": "real"}})
+	return fitted(t, cells, Options{Kinds: map[string]string{"uneven": "real"}})
+}
+
+// fitted returns the schema of cells, with its codes, and their rows.
+func fitted(t *testing.T, cells Cells, o Options) (*Schema, flow.Batch) {
+	t.Helper()
+	s, faults, err := Infer(cells, o)
 	if err != nil || faults != nil {
 		t.Fatal(err, faults)
 	}
@@ -23,11 +29,7 @@ func scoredRows(t *testing.T) (*Schema, flow.Batch) {
 	if err != nil || faults != nil {
 		t.Fatal(err, faults)
 	}
-	all := make([]int, x.N)
-	for i := range all {
-		all[i] = i
-	}
-	if s, err = s.Fit(x.Rows(all), nil); err != nil {
+	if s, err = s.Fit(x, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s, x
@@ -79,5 +81,22 @@ func TestEqualRowsAreEqualPoints(t *testing.T) {
 	}
 	if slices.Equal(one.X, of(x, 2).X) {
 		t.Error("two seeds give the same noise")
+	}
+}
+
+// A flow knows levels with Gaussian noise that is not cut off. So it must rarely take one for another, in coordinates
+// of their own, which are √2 apart, as in one coordinate, where the distance is 1: what is rare would come too often.
+func TestNoiseRarelyTakesALevelForAnother(t *testing.T) {
+	cells := cellsOf(repeat("two", 40, "a", "b"), repeat("three", 40, "a", "b", "c"), repeat("holes", 40, "1.5", "2.25",
+		"7", "", "8.125"), repeat("both", 40, "a", "b", ""))
+	s, _ := fitted(t, cells, Options{})
+	for _, c := range s.Columns {
+		distance := 1.0
+		if !c.Kind.number() && c.width() > 1 {
+			distance = math.Sqrt2
+		}
+		if p := math.Erfc(distance/2/(c.Code.Noise*math.Sqrt2)) / 2; !(p < 3e-4) {
+			t.Errorf("%s: noise of %g takes one level for another %.2g times", c.Name, c.Code.Noise, p)
+		}
 	}
 }
