@@ -37,7 +37,7 @@ func (c Config) latentSet(m, apart *image.Collection, seed uint64) (*data.Set, e
 	if c.OpenEncoder == nil {
 		return nil, errors.New("data: encoder is set, and OpenEncoder, which opens it, is not: package run has one")
 	}
-	e, err := c.OpenEncoder(c.Encoder, of3(m.Shape))
+	e, err := c.OpenEncoder(c.Encoder, m.Sides())
 	if err != nil {
 		return nil, fmt.Errorf("data.encoder: %w", err)
 	}
@@ -78,14 +78,6 @@ func (c Config) latentSet(m, apart *image.Collection, seed uint64) (*data.Set, e
 	}
 	s.Train = data.Shuffle(shuffled, seed)
 	return s, nil
-}
-
-// of3 is the shape of an image with its channels.
-func of3(shape []int) []int {
-	if len(shape) == 2 {
-		return []int{shape[0], shape[1], 1}
-	}
-	return shape
 }
 
 // encode makes the latents of images from a path, or takes them from the cache.

@@ -84,6 +84,14 @@ func (m *Collection) Len() int {
 // Dim returns D, the number of pixels (times channels) of an image.
 func (m *Collection) Dim() int { return m.dim }
 
+// Sides returns the height, the width and the channels of each image, where Shape leaves out a single channel.
+func (m *Collection) Sides() []int {
+	if len(m.Shape) == 2 {
+		return []int{m.Shape[0], m.Shape[1], 1}
+	}
+	return m.Shape
+}
+
 // Classes returns the number of classes: one more than the largest label where the
 // set does not say it, 0 without labels.
 func (m *Collection) Classes() int { return m.classes }

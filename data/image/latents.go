@@ -72,7 +72,7 @@ const (
 
 // Encode returns the latents of m, whose labels they have. The images are encoded once, and what comes out is kept.
 func Encode(m *Collection, e Encoder, o LatentOptions) (*Latents, error) {
-	if err := e.fits(m.Shape); err != nil {
+	if err := e.fits(m); err != nil {
 		return nil, err
 	}
 	dim, _ := files.Volume(e.Latents, 1)
@@ -107,16 +107,12 @@ func Encode(m *Collection, e Encoder, o LatentOptions) (*Latents, error) {
 }
 
 // fits reports images that the encoder does not take.
-func (e Encoder) fits(shape []int) error {
-	of := slices.Clone(shape)
-	if len(of) == 2 {
-		of = append(of, 1)
-	}
+func (e Encoder) fits(m *Collection) error {
 	if e.Encode == nil || len(e.Latents) != 3 || slices.Min(e.Latents) < 1 {
 		return fmt.Errorf("data: an encoder without Encode, or of latents of the shape %v; want height, width and "+
 			"channels", e.Latents)
 	}
-	if !slices.Equal(of, e.Image) {
+	if of := m.Sides(); !slices.Equal(of, e.Image) {
 		return fmt.Errorf("data: the encoder is for images of shape %v, and these have %v", e.Image, of)
 	}
 	return nil
