@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"flowmatch/flow"
 	"flowmatch/internal/assign"
@@ -44,7 +43,8 @@ func transport(name string, a, b flow.Batch, p assign.Power) (float64, error) {
 		return 0, err
 	}
 	if a.D == 1 {
-		return lineCost(slices.Sorted(slices.Values(a.X)), slices.Sorted(slices.Values(b.X)), p), nil
+		along := []float64{1}
+		return lineCost(project(a, along), project(b, along), p), nil
 	}
 	var cost float64
 	var err error

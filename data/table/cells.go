@@ -229,9 +229,14 @@ type raggedError struct {
 
 func (e *raggedError) Unwrap() error { return e.error }
 
-// and returns the error with the faults of the cells that were read, all in the order of their lines.
-func (e *raggedError) and(cells []schema.Fault) error {
-	t := e.read
+// together returns the error of a table with the faults of the cells that were read, all in the order of their lines,
+// if it is that of ragged rows.
+func together(err error, cells []schema.Fault) error {
+	ragged, ok := errors.AsType[*raggedError](err)
+	if !ok {
+		return err
+	}
+	t := ragged.read
 	all := slices.Concat(t.bad, cells)
 	lines := slices.Clone(t.where)
 	for _, f := range cells {

@@ -86,13 +86,23 @@ func TestFaultsOfAFileAreToldTogether(t *testing.T) {
 	text.Reset()
 	text.WriteString("x,y\n")
 	for i := range 100 {
-		fmt.Fprintf(&text, "%d,1.5\n", i)
+		fmt.Fprintf(&text, "%d,%d.5\n", i%9, i%7)
 	}
 	_, _, err = Infer(write(t, "d.csv", text.String()+"7,oh\n7,8,9\n7,inf\n"), Options{}, schema.Options{})
 	if err == nil || !strings.Contains(err.Error(), "3 faults") ||
 		!strings.Contains(err.Error(), "line 102, column \"y\"") ||
 		strings.Index(err.Error(), "line 103: 3 fields") > strings.Index(err.Error(), "line 104, column") {
 		t.Errorf("%v; want all of three kinds of faults, line by line", err)
+	}
+	known, _, err := Infer(write(t, "e.csv", text.String()), Options{}, schema.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = ReadTyped(write(t, "f.csv", "x,y\n7,oh\n7,8,9\n7,1.5\n"), Options{}, Typing{Known: known}, nil)
+	for _, want := range []string{"2 faults", `line 2, column "y"`, "line 3: 3 fields"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
 	}
 	_, err = ReadCells(write(t, "b.csv", "x,y\n1,a\n1\n2,b\n1,2,3\n"), Options{})
 	for _, want := range []string{"2 faults", "line 3: 1 fields; want 2", "line 5: 3 fields"} {

@@ -208,7 +208,7 @@ func (r *typedReader) read(use func(flow.Batch) error) (Typed, error) {
 		err = Faults(r.path, faults, info.Where)
 	}
 	if err != nil {
-		return Typed{}, err
+		return Typed{}, together(err, faults)
 	}
 	r.lines = info.lines
 	return Typed{Schema: sch, Table: Table{Columns: sch.Names(), Header: info.Header, Notes: info.Notes,
@@ -234,12 +234,12 @@ func (r *typedReader) schema() (*schema.Schema, error) {
 		r.rows += c.Rows
 		return nil
 	})
-	if ragged, ok := errors.AsType[*raggedError](err); ok && scan != nil {
-		_, faults := scan.Schema()
-		return nil, ragged.and(faults)
-	}
 	if err != nil {
-		return nil, err
+		var faults []schema.Fault
+		if scan != nil {
+			_, faults = scan.Schema()
+		}
+		return nil, together(err, faults)
 	}
 	return found(r.path, scan, info)
 }
